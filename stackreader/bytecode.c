@@ -234,7 +234,7 @@ static int operation_at(const struct bytecode *b, int64_t offset)
 
 /* From 3.11 on, the handler begins with PUSH_EXC_INFO, and WITH_EXCEPT_START follows. A debugger
  * may have replaced PUSH_EXC_INFO in the memory, but never WITH_EXCEPT_START. */
-bool bytecode_is_with_handler(const struct bytecode *b, int minor, int64_t handler)
+static bool is_with_handler(const struct bytecode *b, int minor, int64_t handler)
 {
     return operation_at(b, minor >= 11 ? handler + 2 : handler) == OP_WITH_EXCEPT_START;
 }
@@ -266,20 +266,16 @@ static int64_t enter_of(const struct bytecode *b, int64_t target)
     return first == INT64_MAX ? -1 : instruction_before(b, first);
 }
 
-#define HANDLERS_MAX 64 /* how many nested handlers are followed */
-
 /* An instruction has one handler in the table, that of the innermost block. The handler of the next
  * outer block is the one that the first instruction of this handler has. */
-size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
-                            struct with_block blocks[WITH_BLOCKS_MAX])
+size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
+                           struct try_block blocks[TRY_BLOCKS_MAX])
 {
     struct handler h;
     size_t count = 0;
-    int i;
 
-    for (i = 0; i < HANDLERS_MAX && count < WITH_BLOCKS_MAX && find_handler(b, offset, &h); i++) {
-        if (h.depth > 0 && bytecode_is_with_handler(b, 11, h.target))
-            blocks[count++] = (struct with_block){h.depth - 1, enter_of(b, h.target)};
+    while (count < TRY_BLOCKS_MAX && find_handler(b, offset, &h)) {
+        blocks[count++] = (struct try_block){h.target, h.depth};
         offset = h.target;
     }
     return count;
@@ -322,7 +318,8 @@ size_t jump_target(int minor, const struct walk *w)
     return distance <= w->next ? w->next - distance : SIZE_MAX;
 }
 
-int64_t bytecode_setup_with(const struct bytecode *b, int minor, int64_t handler)
+/* Up to 3.10: returns the offset of the SETUP_WITH whose handler is at `handler`, or -1. */
+static int64_t setup_with(const struct bytecode *b, int minor, int64_t handler)
 {
     struct walk w = {0};
 
@@ -331,6 +328,16 @@ int64_t bytecode_setup_with(const struct bytecode *b, int minor, int64_t handler
             return (int64_t)w.i * 2;
     }
     return -1;
+}
+
+bool bytecode_with_block(const struct bytecode *b, int minor, const struct try_block *block,
+                         struct with_block *to)
+{
+    if (block->depth <= 0 || !is_with_handler(b, minor, block->handler))
+        return false;
+    to->slot = block->depth - 1;
+    to->enter = minor >= 11 ? enter_of(b, block->handler) : setup_with(b, minor, block->handler);
+    return true;
 }
 
 /* ---- The depth of the value stack ------------------------------------------------------------ */

@@ -47,18 +47,22 @@ struct bytecode {
  * be read or do not fit. */
 bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b);
 
-/* Writes the `with` blocks that the instruction at `offset` (in bytes) is in, the innermost first.
- * Only for 3.11 and later; up to 3.10, the blocks are in the frame. Returns the number of blocks.
- */
-size_t bytecode_with_blocks(const struct bytecode *b, int64_t offset,
-                            struct with_block blocks[WITH_BLOCKS_MAX]);
+/* A try, finally or `with` block that an instruction is in. */
+struct try_block {
+    int64_t handler; /* the offset of the instructions that handle an exception, in bytes */
+    int depth;       /* the depth of the value stack outside of the block */
+};
 
-/* Up to 3.10: returns the offset of the SETUP_WITH whose handler is at `handler`, or -1. */
-int64_t bytecode_setup_with(const struct bytecode *b, int minor, int64_t handler);
+#define TRY_BLOCKS_MAX 64 /* how many nested blocks are looked at */
 
-/* True if the instructions at `handler` are those that a `with` block executes after an exception.
- */
-bool bytecode_is_with_handler(const struct bytecode *b, int minor, int64_t handler);
+/* Writes the blocks that the instruction at `offset` (in bytes) is in, the innermost first. Only
+ * for 3.11 and later; up to 3.10, the blocks are in the frame. Returns the number of blocks. */
+size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
+                           struct try_block blocks[TRY_BLOCKS_MAX]);
+
+/* Describes a block if it is that of a `with`; else returns false. */
+bool bytecode_with_block(const struct bytecode *b, int minor, const struct try_block *block,
+                         struct with_block *to);
 
 /* An instruction with its whole argument. */
 struct instruction {

@@ -213,7 +213,7 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
             continue;
         h = &thread->holds.items[thread->holds.count++];
         h->object = o->id;
-        h->by = fact->kind == LOCK_FUTURE ? HOLD_BY_FRAME : HOLD_BY_WITH;
+        h->by = fact->by_with ? HOLD_BY_WITH : HOLD_BY_FRAME;
         h->certainty = fact->is_guess ? CERTAINTY_LIKELY : CERTAINTY_SEEN;
         if (!o->words.data && fact->kind != LOCK_FUTURE)
             o->words = words_in(l, &stack->frames[fact->frame], o);
@@ -381,7 +381,8 @@ static void set_status(const struct lock_reporting *l, struct lock_object *o,
     r->holder_status = HOLDER_NOT_KNOWN;
     if (o->is_read && !o->locked) {
         r->holder_status = HOLDER_FREE;
-    } else if (r->holders.count > 0 && (o->kind != LOCK_PLAIN || r->holders.count == 1)) {
+    } else if (r->holders.count > 0 &&
+               (o->kind != LOCK_PLAIN || (r->holders.count == 1 && o->claims > 0))) {
         r->holder_status = HOLDER_KNOWN;
     } else if (o->owner && r->holders.items && has_ended(context, o->owner)) {
         r->holders.items[r->holders.count++] = number_text(l->arena, "thread:", false, o->owner);

@@ -101,13 +101,15 @@ static uint64_t evaluate(const struct python *py, const struct code_shape *shape
     }
 }
 
-static bool is_release(const struct python *py, const struct tuple *names, const struct walk *w)
+/* True if an instruction accesses the attribute with this name. */
+static bool accesses(const struct python *py, const struct tuple *names, const struct walk *w,
+                     const char *attribute)
 {
     char name[NAME_MAX_SIZE];
 
     return w->opcode->operation == OP_LOAD_ATTR &&
            copy_name(py, names, py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, name) &&
-           strcmp(name, "release") == 0;
+           strcmp(name, attribute) == 0;
 }
 
 /* Returns the offset of the last instruction that may have been executed since `since`. It is the
@@ -147,9 +149,71 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
     while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 <= end) {
         if (w.opcode->operation == OP_EXTENDED_ARG)
             continue;
-        if ((int64_t)w.i * 2 > since && is_release(py, &names, &w) && (!value || value == object))
+        if ((int64_t)w.i * 2 > since && accesses(py, &names, &w, "release") &&
+            (!value || value == object))
             return true;
         value = evaluate(py, shape, frame, &names, &w, value);
     }
     return false;
+}
+
+/* Returns the object whose `release` the instructions at `handler` access before they can jump; 0
+ * if there is none, or if the object is not known. */
+static uint64_t released_at(const struct python *py, const struct value_room *room,
+                            const struct code_shape *shape, const struct raw_frame *frame,
+                            const struct tuple *names, int64_t handler)
+{
+    struct walk w = {.next = (size_t)handler / 2};
+    uint64_t value = 0;
+
+    while (walk_on(&room->bytecode, &w) && w.opcode->flow == FLOW_NEXT) {
+        if (w.opcode->operation == OP_EXTENDED_ARG)
+            continue;
+        if (accesses(py, names, &w, "release"))
+            return value;
+        value = evaluate(py, shape, frame, names, &w, value);
+    }
+    return 0;
+}
+
+/* Returns the offset of the last instruction before the present one that accesses `acquire` of an
+ * object, or -1. */
+static int64_t acquired_at(const struct python *py, const struct value_room *room,
+                           const struct code_shape *shape, const struct raw_frame *frame,
+                           const struct tuple *names, uint64_t object)
+{
+    struct walk w = {0};
+    int64_t present = frame_address(py, frame), found = -1;
+    uint64_t value = 0;
+
+    while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < present) {
+        if (w.opcode->operation == OP_EXTENDED_ARG)
+            continue;
+        if (value == object && accesses(py, names, &w, "acquire"))
+            found = (int64_t)w.i * 2;
+        value = evaluate(py, shape, frame, names, &w, value);
+    }
+    return found;
+}
+
+size_t acquired_until_finally(const struct python *py, struct value_room *room,
+                              const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX])
+{
+    struct code_shape *shape = value_shape(py, room, frame->code);
+    struct try_block blocks[TRY_BLOCKS_MAX];
+    struct tuple names;
+    size_t count, i, n = 0;
+
+    if (!shape || !read_names(py, frame->code, &names) || !names_release(py, shape, &names))
+        return 0;
+    count = value_stack_try_blocks(py, room, frame, blocks);
+    for (i = 0; i < count && n < ACQUIRED_MAX; i++) {
+        struct acquired *a = &found[n];
+
+        a->object = released_at(py, room, shape, frame, &names, blocks[i].handler);
+        a->since = a->object ? acquired_at(py, room, shape, frame, &names, a->object) : -1;
+        if (a->since >= 0 && !may_release(py, room, frame, a->since, a->object))
+            n++;
+    }
+    return n;
 }

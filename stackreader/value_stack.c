@@ -114,60 +114,71 @@ uint64_t value_bound_to(const struct python *py, uint64_t method)
 /* ---- Blocks ---------------------------------------------------------------------------------- */
 
 /* An entry of the block stack of a frame, up to 3.10: PyTryBlock. */
-struct try_block {
+struct block_entry {
     int32_t type, handler, level;
 };
+
+#define BLOCK_STACK_MAX 20 /* CO_MAXBLOCKS */
 
 /* CPython's number of the instruction SETUP_FINALLY. Blocks of `with`, try and finally have it as
  * their type. */
 #define SETUP_FINALLY 122
 
-/* Reads the `with` blocks of a frame from its block stack. */
+/* Reads the blocks of a frame from its block stack, the innermost first. */
 static size_t read_block_stack(const struct python *py, const struct raw_frame *frame,
-                               const struct bytecode *b, struct with_block *to)
+                               struct try_block to[TRY_BLOCKS_MAX])
 {
     const struct offsets *o = py->offsets;
-    struct try_block blocks[WITH_BLOCKS_MAX];
+    struct block_entry entries[BLOCK_STACK_MAX];
     int32_t count, i;
-    int64_t handler;
     size_t found = 0;
 
     if (!memory_read(&py->memory, frame->address + (uint64_t)o->frame.block_count, &count,
                      sizeof(count)) ||
-        count <= 0 || count > WITH_BLOCKS_MAX ||
-        !memory_read(&py->memory, frame->address + (uint64_t)o->frame.blocks, blocks,
-                     (size_t)count * sizeof(*blocks)))
+        count <= 0 || count > BLOCK_STACK_MAX ||
+        !memory_read(&py->memory, frame->address + (uint64_t)o->frame.blocks, entries,
+                     (size_t)count * sizeof(*entries)))
         return 0;
     for (i = count - 1; i >= 0; i--) {
-        handler = o->minor >= 10 ? (int64_t)blocks[i].handler * 2 : blocks[i].handler;
-        if (blocks[i].type != SETUP_FINALLY || blocks[i].level <= 0 ||
-            !bytecode_is_with_handler(b, o->minor, handler))
-            continue;
-        to[found++] =
-            (struct with_block){blocks[i].level - 1, bytecode_setup_with(b, o->minor, handler)};
+        if (entries[i].type == SETUP_FINALLY)
+            to[found++] = (struct try_block){o->minor >= 10 ? (int64_t)entries[i].handler * 2
+                                                            : entries[i].handler,
+                                             entries[i].level};
     }
     return found;
+}
+
+size_t value_stack_try_blocks(const struct python *py, struct value_room *room,
+                              const struct raw_frame *frame,
+                              struct try_block blocks[TRY_BLOCKS_MAX])
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+
+    if (!shape || (py->offsets->minor >= 11 && !shape->exceptions) ||
+        !bytecode_read(py, shape, &room->bytecode))
+        return 0;
+    if (py->offsets->minor >= 11)
+        return bytecode_try_blocks(&room->bytecode, frame_address(py, frame), blocks);
+    return read_block_stack(py, frame, blocks);
 }
 
 /* Returns the `with` blocks that a frame is in. Up to 3.10, the cache is not used, because the
  * blocks do not depend only on the instruction. */
 static const struct blocks_entry *find_blocks(const struct python *py, struct value_room *room,
-                                              const struct code_shape *shape,
                                               const struct raw_frame *frame)
 {
     int64_t offset = frame_address(py, frame);
     struct blocks_entry *e = &room->blocks[hash_of(frame->code, offset)];
+    struct try_block blocks[TRY_BLOCKS_MAX];
+    size_t count, i;
 
     if (py->offsets->minor >= 11 && e->code == frame->code && e->offset == offset)
         return e;
     *e = (struct blocks_entry){.code = frame->code, .offset = offset};
-    if ((py->offsets->minor >= 11 && !shape->exceptions) ||
-        !bytecode_read(py, shape, &room->bytecode))
-        return e;
-    if (py->offsets->minor >= 11)
-        e->count = bytecode_with_blocks(&room->bytecode, offset, e->blocks);
-    else
-        e->count = read_block_stack(py, frame, &room->bytecode, e->blocks);
+    count = value_stack_try_blocks(py, room, frame, blocks);
+    for (i = 0; i < count && e->count < WITH_BLOCKS_MAX; i++)
+        e->count += bytecode_with_block(&room->bytecode, py->offsets->minor, &blocks[i],
+                                        &e->blocks[e->count]);
     return e;
 }
 
@@ -196,7 +207,7 @@ size_t value_stack_withs(const struct python *py, struct value_room *room,
 
     if (!shape)
         return 0;
-    e = find_blocks(py, room, shape, frame);
+    e = find_blocks(py, room, frame);
     for (i = 0; i < e->count; i++) {
         manager = manager_of(py, shape, frame, e->blocks[i].slot);
         if (manager)
@@ -264,9 +275,9 @@ static int64_t slots_of(int minor, struct instruction i)
     }
 }
 
-/* Sets the name and self of a call. callable: the value of the slot with the callable. self: that of
- * the first slot after it which has a value, since a method of a class, such as Lock.acquire, may be
- * called with the object as its first argument. */
+/* Sets the name and self of a call. callable: the value of the slot with the callable. self: that
+ * of the first slot after it which has a value, since a method of a class, such as Lock.acquire,
+ * may be called with the object as its first argument. */
 static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
 {
     const struct offsets *o = py->offsets;

@@ -57,6 +57,12 @@ void value_room_clear(struct value_room *room);
 /* Returns the shape of a frame's code, or NULL if it cannot be read. */
 struct code_shape *value_shape(const struct python *py, struct value_room *room, uint64_t code);
 
+/* Finds the try, finally and `with` blocks that a frame is in, the innermost first. Returns their
+ * number. If there are any, room->bytecode then contains the instructions of the frame. */
+size_t value_stack_try_blocks(const struct python *py, struct value_room *room,
+                              const struct raw_frame *frame,
+                              struct try_block blocks[TRY_BLOCKS_MAX]);
+
 /* Finds the `with` blocks that a frame is in, the innermost first. Returns their number. */
 size_t value_stack_withs(const struct python *py, struct value_room *room,
                          const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX]);

@@ -13,6 +13,7 @@ struct gathering {
     struct value_room *room;
     const struct raw_stack *stack;
     struct thread_facts *facts;
+    uint64_t called; /* the object whose method the innermost frame calls; 0: none */
 };
 
 static bool has_code(const struct python *py, const struct raw_frame *f)
@@ -150,7 +151,7 @@ static bool is_get_of_queue(const struct gathering *g, const struct c_call *call
     return strcmp(call->name, "get") == 0 && object_is_a(g->py, call->self, "_queue.SimpleQueue");
 }
 
-static void gather_wait(const struct gathering *g, pid_t native_id)
+static void gather_wait(struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
     struct wait_fact *w = &g->facts->wait;
@@ -162,6 +163,7 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     if (g->stack->count == 0 || !has_code(g->py, innermost) ||
         !value_stack_call(g->py, g->room, innermost, &call))
         return;
+    g->called = call.self;
     kind = kind_of_call(g, &call);
     function = library_function(g->library, innermost->code);
     if (kind == LOCK_NONE && is_get_of_queue(g, &call)) {
@@ -189,14 +191,31 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
 
 /* ---- Holding --------------------------------------------------------------------------------- */
 
-static void add_hold(const struct gathering *g, enum lock_kind kind, uint64_t object, size_t frame,
-                     int64_t enter)
+/* Adds a hold, and returns it for further members. The members are set one by one, since unused
+ * bytes must stay 0. NULL: there are too many holds. */
+static struct hold_fact *add_hold(const struct gathering *g, enum lock_kind kind, uint64_t object,
+                                  size_t frame, int64_t enter)
 {
     struct thread_facts *f = g->facts;
+    struct hold_fact *hold;
 
-    if (f->holds < HOLDS_MAX)
-        f->hold[f->holds++] =
-            (struct hold_fact){.kind = kind, .object = object, .frame = frame, .enter = enter};
+    if (f->holds == HOLDS_MAX)
+        return NULL;
+    hold = &f->hold[f->holds++];
+    hold->kind = kind;
+    hold->object = object;
+    hold->frame = frame;
+    hold->enter = enter;
+    return hold;
+}
+
+static void add_with(const struct gathering *g, enum lock_kind kind, uint64_t object, size_t frame,
+                     int64_t enter)
+{
+    struct hold_fact *hold = add_hold(g, kind, object, frame, enter);
+
+    if (hold)
+        hold->by_with = true;
 }
 
 /* How deep managers may be nested, such as a generator in an ExitStack in a generator. */
@@ -279,7 +298,7 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
         kind = lock_kind(g->py, g->library, lock);
     }
     if (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMAPHORE || kind == LOCK_SEMLOCK)
-        add_hold(g, kind, manager, frame, enter);
+        add_with(g, kind, manager, frame, enter);
     else if (library_is_a(g->py, g->library, manager, CLASS_CONTEXT_MANAGER))
         add_generator(g, manager, frame, enter, depth);
     else if (library_is_a(g->py, g->library, manager, CLASS_EXIT_STACK))
@@ -351,7 +370,25 @@ static void mark_guesses(const struct gathering *g, size_t first)
     for (i = first; i < g->facts->holds; i++) {
         struct hold_fact *hold = &g->facts->hold[i];
 
-        hold->is_guess = hold->kind == LOCK_PLAIN && may_be_released(g, hold);
+        hold->is_guess = hold->is_guess || (hold->kind == LOCK_PLAIN && may_be_released(g, hold));
+    }
+}
+
+/* Adds the locks that a frame will release in a `finally` block. Leaves out the lock that the
+ * thread may still wait for. An RLock is left out, too, since it stores which thread holds it. */
+static void add_acquired(const struct gathering *g, size_t frame)
+{
+    struct acquired found[ACQUIRED_MAX];
+    size_t count = acquired_until_finally(g->py, g->room, &g->stack->frames[frame], found), i;
+    struct hold_fact *hold;
+
+    for (i = 0; i < count; i++) {
+        if (found[i].object == g->called ||
+            lock_kind(g->py, g->library, found[i].object) != LOCK_PLAIN)
+            continue;
+        hold = add_hold(g, LOCK_PLAIN, found[i].object, frame, found[i].since);
+        if (hold)
+            hold->is_guess = true;
     }
 }
 
@@ -376,6 +413,8 @@ static void gather_holds(const struct gathering *g)
         count = value_stack_withs(g->py, g->room, frame, withs);
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
+        if (library_function(g->library, frame->code) == FUNCTIONS)
+            add_acquired(g, i);
         remove_released(g->facts, first, released, releases);
         mark_guesses(g, first);
     }
@@ -384,7 +423,7 @@ static void gather_holds(const struct gathering *g)
 void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
                   const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts)
 {
-    struct gathering g = {py, l, room, stack, facts};
+    struct gathering g = {py, l, room, stack, facts, 0};
 
     memset(facts, 0, sizeof(*facts));
     gather_wait(&g, native_id);

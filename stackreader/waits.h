@@ -19,13 +19,15 @@ struct wait_fact {
     bool is_confirmed;   /* the kernel reports that the thread waits for this lock */
 };
 
-/* A lock of a `with` that a frame has entered and not left, or a future that a frame computes. */
+/* A lock of a `with` that a frame has entered and not left, a lock that a frame will release in a
+ * `finally` block, or a future that a frame computes. */
 struct hold_fact {
     enum lock_kind kind; /* LOCK_PLAIN, LOCK_RLOCK, LOCK_SEMLOCK, LOCK_SEMAPHORE, LOCK_FUTURE */
     uint64_t object;
-    size_t frame;  /* the index in raw_stack of the frame with the `with` */
-    int64_t enter; /* the offset of the instruction that entered it, in bytes; -1: unknown */
-    bool is_guess; /* the code of a frame inside the `with` may have released the lock */
+    size_t frame;  /* the index in raw_stack of the frame with the `with` or `finally` */
+    int64_t enter; /* the offset of the instruction that took the lock, in bytes; -1: unknown */
+    bool by_with;  /* a `with` has taken the lock */
+    bool is_guess; /* the lock may not have been taken, or may have been released since */
 };
 
 #define HOLDS_MAX 64 /* the most holds of one thread */

@@ -395,7 +395,8 @@ size_t wait_words_holder(const struct wait_graph *g, size_t node)
 
     if (p.target == NO_NODE || !p.object)
         return p.target;
-    if (p.object->holder_status != HOLDER_KNOWN || p.object->holders.count != 1 || !*p.words->held)
+    if ((p.object->holder_status != HOLDER_KNOWN && p.object->holder_status != HOLDER_NOT_KNOWN) ||
+        p.object->holders.count != 1 || !*p.words->held)
         return NO_NODE;
     holder = wait_graph_find(g, g->nodes[p.target].process, p.object->holders.items[0]);
     return holder == node ? NO_NODE : holder;

@@ -40,8 +40,8 @@ struct report_text wait_words_of(const struct wait_graph *g, size_t node);
 void wait_words_put_object(struct buffer *out, const struct report_object *object);
 
 /* Returns the only node on which a node depends. If the node waits for a thread, task or process,
- * this is the result. If it waits for an object, the result is the object's only holder. NO_NODE:
- * there is no such node, or it is not known. */
+ * this is the result. If it waits for an object, the result is the object's only holder, also if
+ * this holder is a guess. NO_NODE: there is no such node, or it is not known. */
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
 /* Appends who holds an object whose holder has ended or is in the parent process: "held by

@@ -216,7 +216,8 @@ TEST(one_of_two_holders_is_no_deadlock)
     object_of(&w, "src.lock")->holder_status = HOLDER_NOT_KNOWN;
     conclude(&w);
     assert_notes(&w, "transfer-1",
-                 "waits for Lock src.lock, perhaps held by transfer-0 since bank.py:7\n");
+                 "waits for Lock src.lock, perhaps held by transfer-0 since bank.py:7, which "
+                 "waits for Lock dst.lock\n");
     assert_no_deadlock(&w, "a holder that is not known");
     make_deadlock(&w);
     object_of(&w, "src.lock")->holder_status = HOLDER_FREE;

@@ -16,15 +16,16 @@ import time
 import stackreader_module
 
 DEADLINE = float(os.environ.get("DEADLINE", "60"))  # seconds
-SEEN, KNOWN = "seen", "known"
-CERTAINTIES = [None, KNOWN, SEEN, "likely"]
+SEEN, KNOWN, LIKELY = "seen", "known", "likely"
+CERTAINTIES = [None, KNOWN, SEEN, LIKELY]
 STATUSES = [None, "known", "free", "not-known", "ended", "inherited"]
 
 done = threading.Event()  # it is never set
 has_ended = threading.Event()
-plain, other, managed, stacked = [threading.Lock() for _ in range(4)]
+plain, other, managed, stacked, guessed = [threading.Lock() for _ in range(5)]
 recursive, ended = threading.RLock(), threading.RLock()
 condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
+released = threading.Lock()
 semaphore = threading.Semaphore(1)
 event = threading.Event()
 things, full, simple = queue.Queue(), queue.Queue(1), queue.SimpleQueue()
@@ -55,6 +56,23 @@ def hold_stacked():
     with contextlib.ExitStack() as stack:
         stack.enter_context(stacked)
         done.wait()
+
+
+def hold_until_finally():
+    guessed.acquire()
+    try:
+        done.wait()
+    finally:
+        guessed.release()
+
+
+def release_before_finally():
+    released.acquire()
+    try:
+        released.release()
+        done.wait()
+    finally:
+        released.release()
 
 
 def by_with():
@@ -172,6 +190,13 @@ def wait_for_managed():
     managed.acquire()
 
 
+def wait_for_guessed():
+    try:
+        guessed.acquire()
+    finally:
+        guessed.release()
+
+
 def wait_for_stacked():
     with stacked:
         pass
@@ -223,6 +248,7 @@ CASES = [
     (shared_by_with, shared._semlock, "semlock", "shared", []),
     (shared_by_acquire, shared._semlock, "semlock", "shared", []),
     (wait_for_managed, managed, "lock", "managed", []),
+    (wait_for_guessed, guessed, "lock", "guessed", []),
     (wait_for_stacked, stacked, "lock", "stacked", []),
     (Instance(), managed, "lock", "self.locks['of it']", []),
 ]
@@ -236,6 +262,7 @@ HOLDERS = [
     (shared_ended._semlock, None, "ended, recursive"),
     (managed, "hold_managed", "known"),
     (stacked, "hold_stacked", "known"),
+    (guessed, "hold_until_finally", "not-known"),
     (semaphore, "wait_twice", "known"),
     (shared._semlock, "MainThread", "known"),
 ]
@@ -266,6 +293,8 @@ def expected():
         "hold": (*for_end, own),
         "hold_managed": (*for_end, [(reference(managed), SEEN)]),
         "hold_stacked": (*for_end, [(reference(stacked), SEEN)]),
+        "hold_until_finally": (*for_end, [(reference(guessed), LIKELY)]),
+        "release_before_finally": (*for_end, []),
         "worker_0": (reference(done), "event", None, [(reference(future), SEEN)]),
         "wait_for_result": (reference(future), "future", "future", []),
         "join": (f"thread:{holder.ident}", "thread", None, []),
@@ -316,10 +345,10 @@ def main():
     if sys.argv[1:] == ["traced"]:
         threading.settrace(lambda *_: lambda *_: None)
     holder = start(hold)
-    for target in (hold_managed, hold_stacked):
+    for target in (hold_managed, hold_stacked, hold_until_finally, release_before_finally):
         start(target)
     until = time.monotonic() + DEADLINE
-    while not all(each.locked() for each in (plain, other, managed, stacked)):
+    while not all(each.locked() for each in (plain, other, managed, stacked, guessed)):
         time.sleep(0.001)
     shared.acquire()
     future = executor.submit(done.wait)
@@ -332,7 +361,7 @@ def main():
     has_ended.set()
     while (wrong := different()) and time.monotonic() < until:
         time.sleep(0.01)
-    print(json.dumps({"compared": len(CASES) + 6, "different": wrong}), flush=True)
+    print(json.dumps({"compared": len(CASES) + 8, "different": wrong}), flush=True)
     os._exit(0)
 
 
