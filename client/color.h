@@ -28,8 +28,8 @@ enum color { COLOR_IN, COLOR_OUT, COLOR_TITLE, COLOR_ERROR };
 const char *color_begin(FILE *stream, enum color color);
 const char *color_end(FILE *stream);
 
-/* Prints the len bytes of a traceback or another error message that another process made. Its last
- * line is printed in COLOR_ERROR. */
+/* Prints the len bytes of a traceback or another error message that another process made. Prints
+ * the last line of this text in COLOR_ERROR. */
 void color_print_failure(FILE *stream, const char *text, size_t len);
 
 #endif

@@ -8,14 +8,15 @@
 
 #include <stdbool.h>
 
-/* Catches SIGINT from now on. once: catches only the first SIGINT; the second one ends the process.
+/* Catches SIGINT from now on. once: catches only the first SIGINT; the second SIGINT ends the
+ * process.
  */
 void interrupt_catch(bool once);
 
 /* True if SIGINT arrived and interrupt_take() has not consumed it yet. */
 bool interrupt_is_pending(void);
 
-/* Consumes a pending SIGINT. Returns true if there was one. */
+/* Consumes a pending SIGINT. Returns true if a SIGINT was pending. */
 bool interrupt_take(void);
 
 #endif

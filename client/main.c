@@ -97,7 +97,7 @@ static int report_failure(const char *doing, const struct rpyc_error *err)
 }
 
 /* Call if nothing listens on the default address. Prints which processes have servers on other
- * addresses. If no process has a server, prints how to start one. */
+ * addresses. If no process has a server, prints how to start a server. */
 static void report_no_server(const struct rpyc_error *err)
 {
     struct servers found;
@@ -154,7 +154,7 @@ static int flush_stdout(void)
 }
 
 /* Call if the connection failed and had no early request. No server answers such a connection while
- * the GIL is held. If the GIL is the cause of the failure, prints this and returns true. */
+ * the GIL is held. If the GIL is the cause of the failure, prints this cause and returns true. */
 static bool report_gil(const struct options *options, const struct rpyc_error *err)
 {
     struct gil_words gil;
@@ -337,8 +337,8 @@ static bool is_early(const struct options *options)
 }
 
 /* Connects, or prints why the connection failed. If the connection to a process fails and its
- * stacks were to be printed, tries to read them from outside and prints them; *conn is NULL in this
- * case. Returns the exit status. */
+ * stacks were to be printed, tries to read the stacks from outside and to print them; *conn is NULL
+ * in this case. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -360,8 +360,8 @@ static int open_connection(rpyc_conn **conn, const struct options *options)
 
 /* ---- Several processes ----------------------------------------------------------------------- */
 
-/* Adds the stacks of one process to the report. Gets them from the server of the process. If the
- * server does not answer, reads them from outside. */
+/* Adds the stacks of one process to the report. Gets the stacks from the server of the process. If
+ * the server does not answer, reads the stacks from outside. */
 static void add_process(const struct options *options, pid_t pid, struct report *report,
                         struct outside *outside)
 {

@@ -15,7 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The keys of options that have only a long name. They are larger than all characters. */
+/* The keys of options that have only a long name. These keys are larger than all characters. */
 enum {
     KEY_HOST = 256,
     KEY_PORT,

@@ -18,8 +18,8 @@ struct early_request {
 };
 
 /* Connects to the server that the options name. If the options name a process, tries the servers of
- * the process until one accepts. early may be NULL. If it is not NULL, the connection may have no
- * root yet, see rpyc_has_root(). Returns 0, or -1 with the errors of dial_server(),
+ * the process until one accepts. early may be NULL. If early is not NULL, the connection may have
+ * no root yet, see rpyc_has_root(). Returns 0, or -1 with the errors of dial_server(),
  * find_of_process() and tls_files_check(); explain_failure() turns these errors into sentences. */
 int connect_server(rpyc_conn **out, const struct options *options,
                    const struct early_request *early, struct rpyc_error *err);

@@ -11,12 +11,13 @@
 #include "procfs/sock_diag.h"
 
 /* Appends the listening sockets of a family (AF_INET, AF_INET6 or AF_UNIX) to the list. Returns 0,
- * or -1 if the kernel did not report all of them; the list may then have some of them. */
+ * or -1 if the kernel did not report all of these sockets; in this case, the list may contain some
+ * of them. */
 int diag_read(struct sockets *to, int family);
 
 /* Finds the TCP socket that is connected from *local to *remote. If remote->ss_family is 0, finds
- * the socket that listens on *local. Fills *out if it returns SOCK_DIAG_FOUND. Returns
- * SOCK_DIAG_UNKNOWN if the kernel gave no usable answer. */
+ * the socket that listens on *local. If it finds the socket, fills *out and returns
+ * SOCK_DIAG_FOUND. Returns SOCK_DIAG_UNKNOWN if the kernel gave no usable answer. */
 enum sock_diag_found diag_owner(struct socket_owner *out, const struct sockaddr_storage *local,
                                 const struct sockaddr_storage *remote);
 

@@ -17,8 +17,8 @@ enum explanation {
 };
 
 /* Finds out why connect_server() failed with *err, and makes err->text a sentence for the user. If
- * it returns EXPLAIN_OTHER, err->text is unchanged. Reads tables of the kernel, and may connect to
- * the server once more, see probe.h. */
+ * the result is EXPLAIN_OTHER, err->text is unchanged. Reads tables of the kernel, and may connect
+ * to the server once more, see probe.h. */
 enum explanation explain_failure(const struct options *options, struct rpyc_error *err);
 
 #endif

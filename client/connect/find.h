@@ -19,8 +19,9 @@
 
 #include "connect/address.h"
 
-/* Whether the socket in a thread's name belongs to the process of that thread: it does not, it
- * probably does, it certainly does. */
+/* Says whether the socket in a thread's name belongs to the process of that thread. SERVER_IS_NONE:
+ * it does not belong to the process. SERVER_IS_LIKELY: it probably does. SERVER_IS_OWN: it
+ * certainly does. */
 enum server_is { SERVER_IS_NONE, SERVER_IS_LIKELY, SERVER_IS_OWN };
 
 /* A server. A process may have several. */
@@ -54,7 +55,7 @@ void find_all(struct servers *out);
 void find_likely(struct servers *out);
 
 /* Finds the servers of one process. Returns 0, or -1 with RPYC_EINVAL and a sentence if there is no
- * such process, if it has no server, or if the address of its server cannot be found. Call
+ * such process, if the process has no server, or if the address of its server cannot be found. Call
  * find_free() in all cases. */
 int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err);
 
@@ -66,7 +67,7 @@ int find_brief(const char *command);
 
 void find_free(struct servers *servers);
 
-/* Makes the address of a server, whose has_address must be true. *out points to strings that are
+/* Makes the address of a server. server->has_address must be true. *out points to strings that are
  * stored in *text. */
 void find_address(struct address *out, struct address_text *text, const struct server *server);
 

@@ -10,7 +10,7 @@
 #include "connect/find.h"
 
 /* Prints a line for each server: pid, start time, address, command line. On a terminal, lines are
- * cut to its width. */
+ * cut to the width of the terminal. */
 void listing_print(FILE *stream, const struct servers *servers);
 
 /* Prints what_failed, a sentence such as "nothing listens on 127.0.0.1:6666", and the command to

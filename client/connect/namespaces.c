@@ -84,8 +84,8 @@ static bool has_our_files(const struct address *address)
 }
 
 /* Opens a path relative to a folder, as O_PATH. is_root: the path is absolute, and the folder
- * counts as the root directory. Links with absolute paths then lead into the folder too, but if the
- * kernel has no openat2(), they lead to the client's file system. */
+ * counts as the root directory. With is_root, links with absolute paths are also resolved in the
+ * folder. But if the kernel has no openat2(), these links lead to the client's file system. */
 static int open_beneath(int folder, const char *path, bool is_root)
 {
 #ifdef HAVE_OPENAT2

@@ -16,8 +16,9 @@
 #define ENOUGH     16 /* the number of bytes that are enough to recognise a protocol */
 
 /* The first message of a TLS 1.2 client (ClientHello), with a few common ciphers and no extensions.
- * A TLS server accepts or refuses it, and answers in TLS in both cases. Servers of text protocols
- * wait for an empty line before they answer, so the 32 random bytes contain an empty line. */
+ * A TLS server accepts or refuses this message, and answers in TLS in both cases. Servers of text
+ * protocols wait for an empty line before they answer, so the 32 random bytes contain an empty
+ * line. */
 static const char client_hello[] = "\x16\x03\x01\x00\x3b"                 /* a record of 59 bytes */
                                    "\x01\x00\x00\x37"                     /* a ClientHello of 55 */
                                    "\x03\x03"                             /* TLS 1.2 */

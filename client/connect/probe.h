@@ -19,9 +19,9 @@ enum spoken {
     SPOKEN_OTHER
 };
 
-/* Connects and waits for the server to send something. If it sends nothing, sends the first message
- * of a TLS client and waits for the answer. Takes at most 1.7 s, plus the time to resolve the
- * host's name. */
+/* Connects and waits for the server to send something. If the server sends nothing, sends the first
+ * message of a TLS client and waits for the answer. Takes at most 1.7 s, plus the time to resolve
+ * the host's name. */
 enum spoken probe(const struct address *address);
 
 #endif

@@ -12,15 +12,15 @@
 #include "connect/diag.h"
 
 /* The values that mark listening sockets in the tables of TCP and of Unix sockets. The kernel calls
- * them TCP_LISTEN and __SO_ACCEPTCON. */
+ * these values TCP_LISTEN and __SO_ACCEPTCON. */
 #define TCP_IS_LISTENING   0x0A
 #define UNIX_IS_LISTENING  0x10000
 #define DIGITS_OF_WORD     8
 #define PATH_OF_TABLE_SIZE 128
 #define OWN_FOLDER         "/proc/thread-self/net"
 
-/* The size of the buffer for reading a table. It is large because the kernel searches its whole
- * table again for each read(2). */
+/* The size of the buffer for reading a table. The buffer is large because the kernel searches its
+ * whole table again for each read(2). */
 #define TABLE_BUFFER_SIZE 65536
 
 /* Parses an address of /proc/net/tcp or tcp6: one or four hexadecimal numbers of 32 bits in the
@@ -79,7 +79,8 @@ static bool add_tcp(void *to, char *line)
 }
 
 /* Adds the socket in a line of the file net/unix if the socket listens. The line ends with the
- * inode and the name of the socket. An abstract name has '@' there in place of its NUL. */
+ * inode and the name of the socket. In this line, an abstract name begins with '@' in place of NUL.
+ */
 static bool add_unix(void *to, char *line)
 {
     struct listening one = {.user = SOCKETS_NO_USER};
@@ -160,7 +161,7 @@ struct search {
 
 /* Checks whether the socket in a line is the one that is searched for. If it is the connected
  * socket, returns false, which ends the search. In a search for a listening socket, reads all
- * lines: a socket that listens on exactly this address is preferred to one that listens on all
+ * lines: a socket that listens on exactly this address is preferred to a socket that listens on all
  * addresses. */
 static bool compare(void *data, char *line)
 {

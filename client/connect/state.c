@@ -55,7 +55,7 @@ static void read_word(pid_t pid, pid_t tid, const char *name, char *out, size_t 
 }
 
 /* Writes the kernel function in which a thread sleeps, in brackets. Writes "" if the kernel does
- * not show it. */
+ * not show the function. */
 static void format_wchan(pid_t pid, pid_t tid, char *out, size_t size)
 {
     char name[64];
@@ -75,7 +75,7 @@ static bool is_frozen(pid_t pid, pid_t tid)
     return strcmp(name, "do_freezer_trap") == 0 || strcmp(name, "__refrigerator") == 0;
 }
 
-/* Returns the process that traces a thread, such as a debugger. 0: there is none. */
+/* Returns the process that traces a thread, such as a debugger. 0: no process traces it. */
 static pid_t tracer_of(pid_t pid, pid_t tid)
 {
     char path[PROC_PATH_SIZE], text[4096];
@@ -89,7 +89,7 @@ static pid_t tracer_of(pid_t pid, pid_t tid)
     return line && sscanf(line, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
 }
 
-/* Returns a thread of the program (not of pystuck) that runs at this moment. 0: there is none. */
+/* Returns a thread of the program (not of pystuck) that runs at this moment. 0: no thread runs. */
 static pid_t running_thread(pid_t pid)
 {
     char path[PROC_PATH_SIZE], name[64];
@@ -198,8 +198,8 @@ static bool say_thread(const struct server *s, pid_t tid, char *out)
     return false;
 }
 
-/* If the server or the process has ended or cannot run, writes this and returns true. Otherwise
- * returns false. */
+/* If the server or the process has ended or cannot run, writes this fact and returns true.
+ * Otherwise returns false. */
 static bool say_state(const struct server *s, char *out)
 {
     char leader = thread_state(s->pid, s->pid), listener = thread_state(s->pid, s->tid);
@@ -211,8 +211,8 @@ static bool say_state(const struct server *s, char *out)
     return say_thread(s, s->tid, out) || say_thread(s, s->pid, out);
 }
 
-/* If a resource is used up, writes which one ("out of file descriptors: ...") and returns true.
- * Otherwise returns false. */
+/* If a resource is used up, writes which resource it is ("out of file descriptors: ...") and
+ * returns true. Otherwise returns false. */
 static bool find_shortage(const struct server *s, char *out)
 {
     char folder[PROC_PATH_SIZE];
@@ -262,9 +262,9 @@ static pid_t look_for_running_thread(pid_t pid)
     return tid;
 }
 
-/* Writes which thread runs, or that none does. Call this if the server has accepted the connection.
- * If such a server does not answer, it waits for the GIL or for one of the program's own locks. The
- * kernel does not show which of these it is. */
+/* Writes which thread runs, or that no thread runs. Call this if the server has accepted the
+ * connection. If such a server does not answer, it waits for the GIL or for one of the program's
+ * own locks. The kernel does not show which of these the server waits for. */
 static void say_threads(const struct server *s, const char *shortage, char *out)
 {
     pid_t tid = look_for_running_thread(s->pid);

@@ -18,7 +18,7 @@
  *     - the server's thread or the process has ended, is stopped, is stopped by a debugger, is
  *       frozen, or is in uninterruptible sleep
  *     - connections wait that the server does not accept
- *     - a thread of the program runs, or none does
+ *     - a thread of the program runs, or no thread of the program runs
  *
  * For the last two states, the text also names a resource that is used up, see procfs/shortage.h.
  * out must have STATE_TEXT_SIZE bytes. Takes up to half a second. */

@@ -49,8 +49,8 @@ static bool can_be_read_twice(const char *path)
     return stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-/* Reads the file that an option names. Returns its text for free(), or NULL with *err filled. If
- * the file contains NUL characters, it is not PEM, and the text is empty. */
+/* Reads the file that an option names. Returns the text of the file, for free(), or NULL with *err
+ * filled. If the file contains NUL characters, the file is not PEM, and the text is empty. */
 static char *read_pem(const char *option, const char *path, struct rpyc_error *err)
 {
     char *text = textfile_read(path);

@@ -16,8 +16,8 @@
  * "localhost" if the options name a process or a Unix socket. */
 struct rpyc_tls tls_files_settings(const struct options *options);
 
-/* Checks the files of TLS. Call it before connecting. Returns 0, or -1 with RPYC_EINVAL and a
- * sentence. */
+/* Checks the files of TLS. Call this function before connecting. Returns 0, or -1 with RPYC_EINVAL
+ * and a sentence. */
 int tls_files_check(const struct rpyc_tls *tls, struct rpyc_error *err);
 
 /* Prints a warning on stderr if --ssl-no-verify is given. */
@@ -29,8 +29,8 @@ enum tls_files_trouble {
     TLS_FILES_USAGE,   /* the user's files cannot be used */
 };
 
-/* err must be an error with the code RPYC_ETLS. Replaces its text by a sentence that tells the user
- * what is wrong. If it returns TLS_FILES_UNCLEAR, *err is unchanged. where: the server, as
+/* err must be an error with the code RPYC_ETLS. Replaces err->text by a sentence that tells the
+ * user what is wrong. If the result is TLS_FILES_UNCLEAR, *err is unchanged. where: the server, as
  * address_describe() formats it. */
 enum tls_files_trouble tls_files_explain(const struct options *options, const char *where,
                                          struct rpyc_error *err);

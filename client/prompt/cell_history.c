@@ -52,7 +52,7 @@ const char *cell_history_code(const struct cell_history *j, int number)
     return NULL;
 }
 
-/* Prints an entry with its number. Its second and further lines are indented. */
+/* Prints an entry with its number. Indents the second line of the entry and all lines after it. */
 static void show_with_number(const struct cell_history_entry *entry)
 {
     const char *line = entry->typed;

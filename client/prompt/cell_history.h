@@ -40,7 +40,8 @@ struct cell_history_range {
     int first, last;
 };
 
-/* Returns the first number in the range that no cell has. CELL_HISTORY_NO_CELL: none is missing. */
+/* Returns the first number in the range that no cell has. CELL_HISTORY_NO_CELL: no number is
+ * missing. */
 int cell_history_missing(const struct cell_history *history,
                          const struct cell_history_range *cells);
 

@@ -174,8 +174,8 @@ static size_t fitting(const char *text, int width, int *columns)
     return at;
 }
 
-/* Prints a candidate. If it is wider than `width` columns, cuts it off. Returns the number of
- * columns printed. */
+/* Prints a candidate. If the candidate is wider than `width` columns, cuts off its end. Returns the
+ * number of columns printed. */
 static int print_candidate(const char *text, int width)
 {
     static const char cut[] = "...";
@@ -205,7 +205,8 @@ static int widest(const struct completions *c)
     return width;
 }
 
-/* Prints one row of candidates. They are listed column by column, and a column has `rows` of them.
+/* Prints one row of candidates. The candidates are listed column by column. rows: the number of
+ * candidates in a column.
  */
 static void print_row(const struct completions *c, size_t row, size_t rows, size_t shown, int width,
                       int column_width)

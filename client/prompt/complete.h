@@ -2,7 +2,7 @@
  *
  * complete: finds completions for the Tab key, and shows them.
  *
- * This file finds magics and files itself. It gets other candidates from a source, such as
+ * This file itself finds magics and files, and gets other candidates from a source, such as
  * complete_cells.
  */
 #ifndef CLIENT_PROMPT_COMPLETE_H
@@ -25,8 +25,8 @@ struct completions {
 /* Adds a candidate at the end. Ignores texts that cannot be inserted into a line. */
 void completions_add(struct completions *c, const char *text);
 /* Call after the last completions_add. total: the number of candidates, which may be larger than
- * the number of those that were added. common: the longest common prefix of all candidates. typed
- * and ending: see struct completions. */
+ * the number of candidates that were added. common: the longest common prefix of all candidates.
+ * typed and ending: see struct completions. */
 void completions_finish(struct completions *c, size_t typed, const char *common, const char *ending,
                         size_t total);
 

@@ -542,7 +542,7 @@ def _pystuck_completion(run):
         return []
 
     def maker(cls):
-        """The __init__ or __new__ of a class, if it is a Python function; or `unknown`."""
+        """The __init__ or __new__ of a class; `unknown` if neither is a Python function."""
         for name in "__init__", "__new__":
             found = in_classes(classes_of(cls), name)
             found = found.__func__ if type(found) is staticmethod else found
@@ -586,7 +586,7 @@ def _pystuck_completion(run):
         return (value if all_plain(items) else unknown), items, last
 
     def next_items(value, before):
-        """Yields (key or next item of a tuple key, text that follows it) for each key that fits.
+        """Yields (key or next item of a tuple key, text to insert after it) for each key that fits.
 
         before: the finished items of a tuple key.
         """

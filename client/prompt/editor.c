@@ -57,7 +57,8 @@ struct position {
     int row, column;
 };
 
-/* Moves `at` past a character, as libedit shows it on a terminal with `width` columns. */
+/* Moves `at` past a character, as libedit shows the character on a terminal with `width` columns.
+ */
 static void pass_character(struct position *at, wchar_t c, int width)
 {
     int columns = wcwidth(c);
@@ -142,7 +143,7 @@ void editor_leave_line(struct editor *e)
     fflush(stdout);
 }
 
-/* Shows the line. It begins in the row of the cursor. */
+/* Shows the line, beginning in the row of the cursor. */
 static void show_line(struct editor *e)
 {
     e->left_line = false;
@@ -156,7 +157,8 @@ static void return_to_line(struct editor *e)
         show_line(e);
 }
 
-/* Moves the cursor to the end of the line. Returns the number of characters by which it moved. */
+/* Moves the cursor to the end of the line. Returns the number of characters by which the cursor
+ * moved. */
 static int go_to_end(struct editor *e)
 {
     const LineInfoW *line = el_wline(e->el);
@@ -472,8 +474,8 @@ static unsigned char pass_over(EditLine *el, int unused)
     return CC_NORM;
 }
 
-/* Makes libedit keep its terminal modes between two lines. Without this, the terminal would echo
- * keys that are typed between two lines, and libedit would show them a second time. */
+/* Makes libedit keep its terminal modes between two lines. Otherwise, the terminal would echo keys
+ * that are typed between two lines, and libedit would show these keys a second time. */
 static void keep_modes(EditLine *el)
 {
     int edits = 1;

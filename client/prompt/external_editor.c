@@ -33,8 +33,8 @@ static const char *editor_command(void)
     return "vi";
 }
 
-/* Writes text to a new file and closes it. Sets an old modification time, so that is_saved() can
- * tell whether the editor has written the file. Returns 0, or -1 with errno. */
+/* Writes text to a new file and closes the file. Sets an old modification time, so that is_saved()
+ * can tell whether the editor has written the file. Returns 0, or -1 with errno. */
 static int write_old(int fd, const char *text)
 {
     const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
@@ -106,8 +106,8 @@ static bool is_saved(const char *path)
     return lstat(path, &file) == 0 && file.st_mtim.tv_sec > 1;
 }
 
-/* Reads the file that the editor has saved. Refuses a file of another user, since other users may
- * write to its directory. Prints an error and returns NULL if this fails. */
+/* Reads the file that the editor has saved. Refuses a file of another user, because other users may
+ * write to the directory of the file. On failure, prints an error and returns NULL. */
 static char *saved_text(const char *path)
 {
     struct file_error why;

@@ -185,7 +185,7 @@ void history_file_load(History *memory, char **path)
     fclose(file);
 }
 
-/* True if the latest cell of the history is equal to this one. */
+/* True if the latest cell of the history is equal to `cell`. */
 static bool is_latest(History *memory, const char *cell)
 {
     HistEvent event;

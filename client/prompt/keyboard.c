@@ -102,7 +102,8 @@ static size_t report_length(const char *text, size_t len, int *column)
     return sscanf(copy, "\033[%4d;%4dR%n", &row, column, &n) == 2 ? (size_t)n : 0;
 }
 
-/* Removes the reports that were requested from the bytes that were read, and stores their column.
+/* Removes the requested reports from the bytes that were read, and stores the column that they
+ * report.
  */
 static void take_report(void)
 {
@@ -252,8 +253,8 @@ static ssize_t fill(void)
     return n;
 }
 
-/* If the terminal sends the end of a marked paste whose beginning was dropped by Ctrl-C, drops this
- * end, too. */
+/* If the terminal sends the end of a marked paste whose beginning was dropped by Ctrl-C, also drops
+ * this end. */
 static void drop_end_of_paste(void)
 {
     if (is_readable(0) && fill() > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * keyboard: reads the bytes that are typed or pasted at the terminal on standard input. The prompt
- * and input() in a cell read them with these functions.
+ * keyboard: reads the bytes that are typed or pasted at the terminal on standard input. The prompt,
+ * and input() in a cell, read these bytes with the functions below.
  *
  * Call keyboard_drain often. The kernel stores only 4 KB of input. While this store is full, the
  * kernel ignores Ctrl-C.
@@ -24,7 +24,7 @@ bool keyboard_has_byte(void);
  * false if the terminal is gone, or if a signal has arrived, see terminal_is_signalled. */
 bool keyboard_read(void);
 
-/* Returns the next byte that was read; -1 if there is none. */
+/* Returns the next byte that was read; -1 if there is no such byte. */
 int keyboard_byte(void);
 
 /* Call this directly after interrupt_take has returned true. Drops all input from before the

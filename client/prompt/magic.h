@@ -27,7 +27,7 @@ struct magic {
     const char *arguments; /* the arguments in the help; NULL: the magic takes none */
     const char *help;      /* one line of help */
     /* Runs the magic. argument: the text after the name, without blanks at both ends; "" if there
-     * is none. */
+     * is no argument. */
     void (*run)(struct shell *shell, const struct magic *magic, const char *argument);
     enum magic_argument takes;
     SLIST_ENTRY(magic) next; /* used by the table */
@@ -45,7 +45,7 @@ struct magic {
  * process may open several prompts, one after the other. */
 void magic_register(struct magic *rows, size_t count);
 
-/* Returns the row after this one, or the first row if magic is NULL. NULL: there are no more rows.
+/* Returns the row after `magic`, or the first row if magic is NULL. NULL: there are no more rows.
  */
 const struct magic *magic_next(const struct magic *magic);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * magic_stacks: the magics that print what all threads do: %threads (also %show threads) prints
- * their stacks, %why why they are stuck, and %locks the locks for which they wait.
+ * magic_stacks: the magics that print what all threads do. %threads (also %show threads) prints the
+ * stacks of the threads, %why prints why threads are stuck, and %locks prints the locks for which
+ * threads wait.
  */
 #ifndef CLIENT_PROMPT_MAGIC_STACKS_H
 #define CLIENT_PROMPT_MAGIC_STACKS_H

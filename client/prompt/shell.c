@@ -266,7 +266,7 @@ static struct options soon(const struct shell *sh)
     return options;
 }
 
-/* Replaces the connection. Prints an error and returns false if this fails. */
+/* Replaces the connection. Prints an error and returns false if connecting fails. */
 static bool reconnect(struct shell *sh, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;

@@ -41,8 +41,8 @@ void shell_close(struct shell *shell);
  * can run Python again. */
 bool shell_is_blocked(const struct shell *shell);
 
-/* True if the program can run code. Otherwise prints why it cannot, or what to do, and returns
- * false. */
+/* True if the program can run code. Otherwise prints why the program cannot run code, or what to
+ * do, and returns false. */
 bool shell_is_connected(struct shell *shell);
 
 /* Closes the connection and opens a new one, with a new namespace. Prints an error if this fails.
