@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -23,6 +24,7 @@ static void in_child(void (*run)(void))
     pid_t pid = fork();
 
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (int fd = STDERR_FILENO + 1; fd < 1024; fd++)
             close(fd); /* inherited ones may have numbers above the limit */
         run();
@@ -148,6 +150,7 @@ static void accept_often(void)
     listener = listen_on_loopback(&server);
     peer = fork();
     if (peer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (int i = 0; i < MANY; i++) {
             fd = socket(AF_INET, SOCK_STREAM, 0);
             REQUIRE(connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0);

@@ -55,6 +55,7 @@ static void child_start_either(struct child *c, void (*wait)(void *arg), void *a
     report_init(&c->report, 0);
     c->pid = fork();
     if (c->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         wait(arg);
         _exit(0);
     }
@@ -130,9 +131,11 @@ TEST(the_process_that_can_write_to_a_pipe_is_named)
     child_end(&c);
 
     other = fork();
-    if (other == 0)
+    if (other == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
+    }
     child_start(&c, read_one, fds, "read");
     t = child_target(&c, false);
     assert_non_null(t);
