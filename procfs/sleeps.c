@@ -19,23 +19,18 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S  1000000000
 
-static bool is_call(const struct report_syscall *call, const char *name)
-{
-    return call->name.len == strlen(name) && memcmp(call->name.data, name, call->name.len) == 0;
-}
-
 /* Sets *clock to the clock of the time at which the call ends, and *address to the address of this
  * time. Returns false if the call has no such time. */
 static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64_t *address)
 {
     const int64_t *args = call->args.items;
 
-    if (is_call(call, "clock_nanosleep")) {
+    if (text_is(call->name, "clock_nanosleep")) {
         *clock = (clockid_t)args[0];
         *address = (uint64_t)args[2];
         return ((int)args[1] & TIMER_ABSTIME) != 0;
     }
-    if (!is_call(call, "futex"))
+    if (!text_is(call->name, "futex"))
         return false;
     *address = (uint64_t)args[3];
     *clock = ((int)args[1] & FUTEX_CLOCK_REALTIME) ? CLOCK_REALTIME : CLOCK_MONOTONIC;

@@ -80,12 +80,6 @@ static struct report_text copy(struct arena *arena, const char *text, size_t len
     return (struct report_text){data, len};
 }
 
-static bool is_call(const struct report_syscall *call, const char *name)
-{
-    return call->name.data && call->name.len == strlen(name) &&
-           memcmp(call->name.data, name, call->name.len) == 0;
-}
-
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
 /* Returns the inode in a link like "pipe:[4711]"; 0 if the link does not begin with `type`. */
@@ -146,9 +140,9 @@ static void explain_lock(struct search *s, struct item *item)
     const char *kind = NULL;
     pid_t holder;
 
-    if (is_call(call, "flock"))
+    if (text_is(call->name, "flock"))
         kind = "FLOCK";
-    else if (is_call(call, "fcntl") && call->args.items[1] == F_SETLKW)
+    else if (text_is(call->name, "fcntl") && call->args.items[1] == F_SETLKW)
         kind = "POSIX";
     if (!kind)
         return;
@@ -211,9 +205,9 @@ static struct report_target *explain_child(struct search *s, const struct report
     struct report_target *target;
     int child = 0;
 
-    if (is_call(call, "wait4"))
+    if (text_is(call->name, "wait4"))
         child = (int)args[0];
-    else if (is_call(call, "waitid") && args[0] == P_PID)
+    else if (text_is(call->name, "waitid") && args[0] == P_PID)
         child = (int)args[1];
     if (child <= 0 || s->from->is_contained)
         return NULL;

@@ -17,8 +17,7 @@
 static bool is_one_of(const struct report_syscall *call, const char *const *names)
 {
     for (; *names; names++) {
-        if (call->name.len == strlen(*names) &&
-            memcmp(call->name.data, *names, call->name.len) == 0)
+        if (text_is(call->name, *names))
             return true;
     }
     return false;

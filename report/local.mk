@@ -16,7 +16,6 @@ report_libdiagnosis_la_SOURCES = \
 	report/diagnosis/lock_list.c report/diagnosis/lock_list.h \
 	report/diagnosis/loop_finding.c report/diagnosis/loop_finding.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
-	report/diagnosis/phrases.c report/diagnosis/phrases.h \
 	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
 	report/diagnosis/signal_finding.c report/diagnosis/signal_finding.h \
 	report/diagnosis/source_words.c report/diagnosis/source_words.h \
@@ -25,6 +24,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/diagnosis/wait_graph.c report/diagnosis/wait_graph.h \
 	report/diagnosis/wait_words.c report/diagnosis/wait_words.h \
 	report/merge.c report/merge.h \
+	report/phrases.c report/phrases.h \
 	report/report.c report/report.h \
 	report/schema.c report/schema.h \
 	report/shortage_text.c report/shortage_text.h

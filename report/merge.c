@@ -20,22 +20,14 @@ struct group {
     const struct entry *first, *end;
 };
 
-static int compare_texts(struct report_text a, struct report_text b)
-{
-    size_t shorter = a.len < b.len ? a.len : b.len;
-    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_frames(const struct report_frame *a, const struct report_frame *b)
 {
     int order;
 
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
-    order = compare_texts(a->function, b->function);
-    return order != 0 ? order : compare_texts(a->file, b->file);
+    order = text_compare(a->function, b->function);
+    return order != 0 ? order : text_compare(a->file, b->file);
 }
 
 int report_compare_stacks(const report_frames *a, const report_frames *b)

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The maximum number of runs that are shown, and the maximum length of a shown name in bytes. */
+#include "phrases.h"
+
+/* The maximum number of runs that are shown. */
 #define RUNS_SHOWN 10
-#define NAME_SHOWN 120
 
 /* The maximum number of digits of a number that is compared by its value. Longer numbers are
  * compared as text. */
@@ -102,22 +103,6 @@ static size_t run_length(const struct report_text *names, size_t count)
     return len > 2 ? len : 1;
 }
 
-static void put(struct buffer *out, const char *text)
-{
-    buffer_put(out, text, strlen(text));
-}
-
-static void put_name(struct buffer *out, struct report_text name)
-{
-    size_t len = name.len <= NAME_SHOWN ? name.len : NAME_SHOWN;
-
-    while (len < name.len && len > 0 && ((uint8_t)name.data[len] & 0xc0) == 0x80)
-        len--; /* so that no character is cut */
-    buffer_put(out, name.data, len);
-    if (len < name.len)
-        put(out, "...");
-}
-
 void name_runs_put(struct buffer *out, struct report_text *names, size_t count)
 {
     size_t shown = 0, i = 0, len;
@@ -128,15 +113,15 @@ void name_runs_put(struct buffer *out, struct report_text *names, size_t count)
     for (; i < count && shown < RUNS_SHOWN; i += len, shown++) {
         len = run_length(names + i, count - i);
         if (shown > 0)
-            put(out, ", ");
-        put_name(out, names[i]);
+            sentence_put(out, ", ");
+        sentence_put_text(out, names[i]);
         if (len == 1)
             continue;
-        put(out, " ... ");
-        put_name(out, names[i + len - 1]);
+        sentence_put(out, " ... ");
+        sentence_put_text(out, names[i + len - 1]);
     }
     if (i == count)
         return;
     snprintf(others, sizeof(others), " and %zu other%s", count - i, count - i > 1 ? "s" : "");
-    put(out, others);
+    sentence_put(out, others);
 }

@@ -51,6 +51,31 @@ struct report_text report_text(struct report *r, const char *data, size_t len)
     return report_text_in(&r->arena, data, len);
 }
 
+bool text_is(struct report_text text, const char *other)
+{
+    return text.data && text.len == strlen(other) && memcmp(text.data, other, text.len) == 0;
+}
+
+bool text_begins(struct report_text text, const char *start)
+{
+    const size_t len = strlen(start);
+
+    return text.data && text.len >= len && memcmp(text.data, start, len) == 0;
+}
+
+int text_compare(struct report_text a, struct report_text b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool text_equals(struct report_text a, struct report_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 /* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */
 static size_t sequence_length(const char *text, size_t len)
 {

@@ -338,6 +338,15 @@ struct report_text report_text(struct report *r, const char *data, size_t len);
 /* Copies a text into an arena, as report_text does. A NUL follows the text. */
 struct report_text report_text_in(struct arena *arena, const char *data, size_t len);
 
+/* True if a text is known and equal to a C string, or begins with it. */
+bool text_is(struct report_text text, const char *other);
+bool text_begins(struct report_text text, const char *start);
+
+/* Compares the bytes of two texts: the result is negative, 0 or positive. An unknown text is equal
+ * to an empty one. */
+int text_compare(struct report_text a, struct report_text b);
+bool text_equals(struct report_text a, struct report_text b);
+
 /* Copies bytes that should be UTF-8, such as a path, into the report. Each byte that is not valid
  * becomes six characters like \udcff, as in the texts of the stack reader. Returns an unknown text
  * if there is no memory. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "phrases.h"
+
 /* How the numbers of a resource are shown. resource: its name in procfs/shortage.c. word: what
  * follows the numbers. is_bytes: the numbers are sizes in bytes. */
 struct unit {
@@ -46,12 +48,7 @@ static void put_amount(struct buffer *out, int64_t n, bool is_bytes)
     } else {
         snprintf(text, sizeof(text), "%" PRId64, n);
     }
-    buffer_put(out, text, strlen(text));
-}
-
-static void put(struct buffer *out, const char *text)
-{
-    buffer_put(out, text, strlen(text));
+    sentence_put(out, text);
 }
 
 void report_put_shortage(struct buffer *out, const struct report_shortage *shortage)
@@ -62,16 +59,16 @@ void report_put_shortage(struct buffer *out, const struct report_shortage *short
         shortage->limit == REPORT_UNKNOWN)
         return;
     unit = unit_of(shortage->resource);
-    put(out, shortage->used >= shortage->limit ? "out of " : "nearly out of ");
+    sentence_put(out, shortage->used >= shortage->limit ? "out of " : "nearly out of ");
     buffer_put(out, shortage->resource.data, shortage->resource.len);
-    put(out, ": ");
+    sentence_put(out, ": ");
     put_amount(out, shortage->used, unit.is_bytes);
-    put(out, " of ");
+    sentence_put(out, " of ");
     put_amount(out, shortage->limit, unit.is_bytes);
-    put(out, " ");
-    put(out, unit.word);
+    sentence_put(out, " ");
+    sentence_put(out, unit.word);
     if (!shortage->detail.data || shortage->detail.len == 0)
         return;
-    put(out, ", ");
+    sentence_put(out, ", ");
     buffer_put(out, shortage->detail.data, shortage->detail.len);
 }

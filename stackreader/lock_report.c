@@ -273,8 +273,7 @@ static bool is_holder(const struct report_object *r, struct report_text id)
     size_t i;
 
     for (i = 0; i < r->holders.count; i++) {
-        if (r->holders.items[i].len == id.len &&
-            (id.len == 0 || memcmp(r->holders.items[i].data, id.data, id.len) == 0))
+        if (text_equals(r->holders.items[i], id))
             return true;
     }
     return false;

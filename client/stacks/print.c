@@ -38,11 +38,6 @@ static void put_findings(const struct printer *p, const report_findings *finding
         fputc('\n', p->stream);
 }
 
-static bool same_text(struct report_text a, struct report_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* Prints the name of a missing part of the report, in words that the user knows. */
 static void put_missing_words(const struct printer *p, struct report_text what)
 {
@@ -56,7 +51,7 @@ static void put_missing_words(const struct printer *p, struct report_text what)
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (same_text(what, (struct report_text){words[i][0], strlen(words[i][0])})) {
+        if (text_is(what, words[i][0])) {
             fputs(words[i][1], p->stream);
             return;
         }
@@ -75,7 +70,7 @@ static void put_missing(const struct printer *p, const struct report_missing *mi
         fputs(i == 0 ? "not shown: " : ", ", p->stream);
         put_missing_words(p, missing[i].what);
         if (missing[i].why.data &&
-            (i + 1 == count || !same_text(missing[i].why, missing[i + 1].why))) {
+            (i + 1 == count || !text_equals(missing[i].why, missing[i + 1].why))) {
             fputs(" (", p->stream);
             print_name(p, missing[i].why);
             fputc(')', p->stream);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "buffer.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "name_runs.h"
 
 /* The maximum number of different notes that are printed. */
@@ -17,18 +17,10 @@ struct counted {
     size_t count;
 };
 
-static int compare_texts(struct report_text a, struct report_text b)
-{
-    size_t shorter = a.len < b.len ? a.len : b.len;
-    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_notes(const void *left, const void *right)
 {
-    return compare_texts(((const struct counted *)left)->note,
-                         ((const struct counted *)right)->note);
+    return text_compare(((const struct counted *)left)->note,
+                        ((const struct counted *)right)->note);
 }
 
 /* A comparison function for qsort(3) that puts the most frequent note first. */
@@ -38,7 +30,7 @@ static int compare_counts(const void *left, const void *right)
 
     if (a->count != b->count)
         return a->count > b->count ? -1 : 1;
-    return compare_texts(a->note, b->note);
+    return text_compare(a->note, b->note);
 }
 
 /* Returns an array with the different notes of the threads, for free(), and sets *found to its

@@ -46,15 +46,11 @@ static void put_frame(const struct printer *p, const struct report_frame *f)
     fputc('\n', p->stream);
 }
 
-static bool same_text(struct report_text a, struct report_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* True if two frames have the same file, function and line, as in a recursive call. */
 static bool same_call(const struct report_frame *a, const struct report_frame *b)
 {
-    return a->line == b->line && same_text(a->file, b->file) && same_text(a->function, b->function);
+    return a->line == b->line && text_equals(a->file, b->file) &&
+           text_equals(a->function, b->function);
 }
 
 static void put_repeated(const struct printer *p, size_t count)
@@ -66,8 +62,7 @@ static void put_repeated(const struct printer *p, size_t count)
 
 static bool is_call_of(const struct report_frame *f, const char *function)
 {
-    return same_text(f->function, (struct report_text){function, strlen(function)}) &&
-           place_is_in(f->file, "threading");
+    return text_is(f->function, function) && place_is_in(f->file, "threading");
 }
 
 /* Returns how many of the outermost frames only start the thread: Thread._bootstrap,

@@ -451,19 +451,14 @@ static void note_need(struct filler *filler, struct report_frame *f)
     filler->needed = true;
 }
 
-static bool is_text(struct report_text text, const char *word)
-{
-    return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
-}
-
 /* Removes "source lines" from the list of the missing parts of the report. */
 static void nothing_is_missing(struct report_process *p)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < p->missing.count; i++)
-        if (!is_text(p->missing.items[i].what, "source") &&
-            !is_text(p->missing.items[i].what, "source lines"))
+        if (!text_is(p->missing.items[i].what, "source") &&
+            !text_is(p->missing.items[i].what, "source lines"))
             p->missing.items[kept++] = p->missing.items[i];
     p->missing.count = kept;
 }

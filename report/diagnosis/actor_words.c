@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "diagnosis/actor_words.h"
 
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/place.h"
 
 /* Appends a name; if there is none, the kind and the id: "task 0x7f"; if there is no id either, "a

@@ -7,7 +7,7 @@
 #include "buffer.h"
 #include "diagnosis/actor_words.h"
 #include "diagnosis/finding.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/wait_words.h"
 
 /* The most threads that a finding names. */

@@ -12,8 +12,9 @@
  * there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
-/* Replaces the findings of a report by those that concern several of its processes. Returns false
- * if there is no memory. */
+/* Replaces the findings of a report by those that concern several of its processes. There are such
+ * findings only if the facts have ids of other processes ("PID@HOST/..."). No collector of pystuck
+ * makes these ids; other writers of reports may. Returns false if there is no memory. */
 bool diagnose_between(struct report *r);
 
 /* Returns the first finding of a kind, or NULL. */

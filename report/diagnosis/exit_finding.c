@@ -3,7 +3,7 @@
 
 #include "buffer.h"
 #include "diagnosis/finding.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/wait_graph.h"
 

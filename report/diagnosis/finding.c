@@ -89,7 +89,7 @@ const struct report_thread *finding_thread(const struct report_process *process,
     for (i = 0; id.data && i < process->threads.count; i++) {
         const struct report_thread *t = &process->threads.items[i];
 
-        if (t->id.data && t->id.len == id.len && memcmp(t->id.data, id.data, id.len) == 0)
+        if (t->id.data && text_equals(t->id, id))
             return t;
     }
     return NULL;

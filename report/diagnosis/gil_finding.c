@@ -6,19 +6,13 @@
 #include "buffer.h"
 #include "diagnosis/finding.h"
 #include "diagnosis/place.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 
 /* True if the thread runs a request of a client: its outermost frame then has the file "<pystuck>".
  */
 static bool is_serving(const struct report_thread *t)
 {
-    static const char file[] = "<pystuck>";
-    struct report_text outermost;
-
-    if (t->frames.count == 0)
-        return false;
-    outermost = t->frames.items[0].file;
-    return outermost.len == sizeof(file) - 1 && memcmp(outermost.data, file, outermost.len) == 0;
+    return t->frames.count > 0 && text_is(t->frames.items[0].file, "<pystuck>");
 }
 
 /* Appends the name of the thread that holds the GIL. holder: its entry in the list of threads, or

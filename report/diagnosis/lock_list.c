@@ -8,7 +8,7 @@
 #include "diagnosis/actor_words.h"
 #include "diagnosis/cycles.h"
 #include "diagnosis/finding.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/wait_words.h"
 
 /* A thread, greenlet or task that waits for an object, as indices of nodes. */

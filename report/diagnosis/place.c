@@ -3,17 +3,7 @@
 
 #include <string.h>
 
-#include "diagnosis/phrases.h"
-
-static bool begins(struct report_text text, const char *start)
-{
-    return text.len >= strlen(start) && memcmp(text.data, start, strlen(start)) == 0;
-}
-
-static bool is(struct report_text text, const char *other)
-{
-    return text.len == strlen(other) && begins(text, other);
-}
+#include "phrases.h"
 
 static struct report_text without(struct report_text text, size_t start, size_t end)
 {
@@ -27,7 +17,7 @@ static bool take_version(struct report_text *path)
     const char *slash = memchr(path->data, '/', path->len);
     size_t len = slash ? (size_t)(slash - path->data) : 0;
 
-    if (!slash || !begins(*path, "python") || len <= strlen("python"))
+    if (!slash || !text_begins(*path, "python") || len <= strlen("python"))
         return false;
     if (strspn(path->data + strlen("python"), "0123456789.t") < len - strlen("python"))
         return false;
@@ -63,9 +53,9 @@ static bool take_standard(struct report_text *path)
 
     for (i = 0; i < path->len; i++) {
         rest = without(*path, i, 0);
-        if (!begins(rest, "/lib/") && !begins(rest, "/lib64/"))
+        if (!text_begins(rest, "/lib/") && !text_begins(rest, "/lib64/"))
             continue;
-        rest = without(rest, begins(rest, "/lib/") ? 5 : 7, 0);
+        rest = without(rest, text_begins(rest, "/lib/") ? 5 : 7, 0);
         if (rest.len > 0 && take_version(&rest)) {
             *path = rest;
             return true;
@@ -90,7 +80,7 @@ static bool find_module(struct report_text file, struct report_text *module)
     *module = file;
     if (!file.data)
         return false;
-    if (begins(file, "<frozen ") && file.len > strlen("<frozen >")) {
+    if (text_begins(file, "<frozen ") && file.len > strlen("<frozen >")) {
         *module = without(file, strlen("<frozen "), 1);
         return true;
     }
@@ -134,7 +124,7 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
 {
     struct report_text name = f->qualname.data ? f->qualname : f->function, module;
     bool in_library = find_module(f->file, &module);
-    bool is_module = !name.data || is(name, "<module>");
+    bool is_module = !name.data || text_is(name, "<module>");
 
     if (in_library)
         put_module(out, module);
@@ -163,7 +153,7 @@ static struct report_text file_name(struct report_text file)
         start--;
     name = without(file, start, 0);
     for (i = 0; i < 2 && start > 1; i++) {
-        if (!is(name, common[i]))
+        if (!text_is(name, common[i]))
             continue;
         for (start--; start > 0 && file.data[start - 1] != '/'; start--)
             ;
@@ -185,7 +175,7 @@ bool place_is_in(struct report_text file, const char *module)
 {
     struct report_text found;
 
-    return file.data && find_module(file, &found) && is(found, module);
+    return file.data && find_module(file, &found) && text_is(found, module);
 }
 
 void place_put(struct buffer *out, const report_frames *frames, bool is_about)

@@ -3,7 +3,7 @@
 
 #include "buffer.h"
 #include "diagnosis/finding.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/place.h"
 
 /* Appends the name of the signal and its cause: "SIGSEGV at the address 0x8". */

@@ -33,12 +33,6 @@ static bool is_name(char c)
            (c & 0x80);
 }
 
-/* True if the text begins with these words. */
-static bool begins(struct report_text text, const char *words)
-{
-    return text.len >= strlen(words) && memcmp(text.data, words, strlen(words)) == 0;
-}
-
 static struct report_text after(struct report_text text, size_t count)
 {
     return (struct report_text){text.data + count, text.len - count};
@@ -92,24 +86,24 @@ static size_t words_length(struct report_text text)
 static bool ends_with(struct report_text rest)
 {
     rest = skip_blanks(rest);
-    if (begins(rest, "as ")) {
+    if (text_begins(rest, "as ")) {
         rest = skip_blanks(after(rest, 3));
         rest = skip_blanks(after(rest, words_length(rest)));
     }
-    if (!begins(rest, ":"))
+    if (!text_begins(rest, ":"))
         return false;
     rest = skip_blanks(after(rest, 1));
     return rest.len == 0 || rest.data[0] == '#' ||
-           (!memchr(rest.data, '(', rest.len) && !begins(rest, "with "));
+           (!memchr(rest.data, '(', rest.len) && !text_begins(rest, "with "));
 }
 
 static struct report_text words_of_with(struct report_text line)
 {
     size_t len;
 
-    if (begins(line, "async "))
+    if (text_begins(line, "async "))
         line = skip_blanks(after(line, 6));
-    if (!begins(line, "with "))
+    if (!text_begins(line, "with "))
         return UNKNOWN;
     line = skip_blanks(after(line, 5));
     len = words_length(line);
@@ -189,11 +183,10 @@ struct report_text source_words_find(struct report_text line, struct report_text
     if (!line.data || !kind.data)
         return UNKNOWN;
     for (i = 0; i < sizeof(waiting) / sizeof(*waiting); i++) {
-        if (kind.len != strlen(waiting[i].kind) ||
-            memcmp(kind.data, waiting[i].kind, kind.len) != 0)
+        if (!text_is(kind, waiting[i].kind))
             continue;
         words = waiting[i].with ? words_of_with(line) : UNKNOWN;
-        if (!words.data && !begins(line, "with ") && !begins(line, "async with "))
+        if (!words.data && !text_begins(line, "with ") && !text_begins(line, "async with "))
             words = words_of_call(line, waiting[i].methods);
         break;
     }

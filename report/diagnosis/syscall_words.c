@@ -3,14 +3,13 @@
 
 #include <string.h>
 
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 
 #define WATCHED_SHOWN 4 /* the most descriptors of poll(2) and the like that are named */
 
 static bool is_one_of(struct report_text name, const char *first, const char *second)
 {
-    return (name.len == strlen(first) && memcmp(name.data, first, name.len) == 0) ||
-           (name.len == strlen(second) && memcmp(name.data, second, name.len) == 0);
+    return text_is(name, first) || text_is(name, second);
 }
 
 /* Appends the kind of the file, socket or the like to which a descriptor refers. */
@@ -21,7 +20,7 @@ static void put_kind(struct buffer *out, struct report_text kind)
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (is_one_of(kind, words[i][0], words[i][0])) {
+        if (text_is(kind, words[i][0])) {
             sentence_put(out, words[i][1]);
             return;
         }
@@ -82,8 +81,7 @@ static void put_process(struct buffer *out, const struct report_target *t)
  * known. The sentence then describes them, and not the epoll descriptor. */
 static bool is_epoll(const struct report_syscall *call)
 {
-    return call->watched.items && call->target->kind.data &&
-           is_one_of(call->target->kind, "epoll", "epoll");
+    return call->watched.items && text_is(call->target->kind, "epoll");
 }
 
 static bool is_known(const struct report_target *t)
@@ -95,7 +93,7 @@ static bool is_known(const struct report_target *t)
 static void put_target(struct buffer *out, struct report_text call, const struct report_target *t,
                        int64_t pid)
 {
-    if (t->kind.data && is_one_of(t->kind, "process", "process") && t->peer_pid != REPORT_UNKNOWN) {
+    if (text_is(t->kind, "process") && t->peer_pid != REPORT_UNKNOWN) {
         put_process(out, t);
         return;
     }

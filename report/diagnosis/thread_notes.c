@@ -7,7 +7,7 @@
 #include "diagnosis/actor_words.h"
 #include "diagnosis/exit_finding.h"
 #include "diagnosis/finding.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/syscall_words.h"
 #include "diagnosis/wait_words.h"
@@ -146,9 +146,8 @@ static void put_cpu(struct buffer *out, const struct report_cpu *cpu)
 static void put_state(struct buffer *out, const struct report_process *p,
                       const struct report_thread *t)
 {
-    bool has_gil = p->gil && p->gil->state == GIL_HELD && t->id.data &&
-                   p->gil->holder.len == t->id.len && p->gil->holder.data &&
-                   memcmp(p->gil->holder.data, t->id.data, t->id.len) == 0;
+    bool has_gil =
+        p->gil && p->gil->state == GIL_HELD && t->id.data && text_equals(p->gil->holder, t->id);
 
     if (t->state == STATE_RUNNING) {
         sentence_put(out, "running");

@@ -26,11 +26,6 @@ struct wait_hold {
     const struct report_hold *fact;
 };
 
-bool text_is(struct report_text text, const char *other)
-{
-    return text.data && text.len == strlen(other) && memcmp(text.data, other, text.len) == 0;
-}
-
 /* ---- Nodes and their ids --------------------------------------------------------------------- */
 
 static int compare_ids(const void *left, const void *right)
@@ -59,8 +54,7 @@ static size_t find_in(const struct wait_graph *g, size_t process, struct report_
         else
             high = middle;
     }
-    if (low == g->id_count || g->ids[low].process != process || g->ids[low].text.len != id.len ||
-        (id.len > 0 && memcmp(g->ids[low].text.data, id.data, id.len) != 0))
+    if (low == g->id_count || g->ids[low].process != process || !text_equals(g->ids[low].text, id))
         return NO_NODE;
     return g->ids[low].node;
 }

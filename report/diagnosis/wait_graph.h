@@ -78,7 +78,4 @@ const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t hol
 /* Returns the value that the detail of an object has for a name; an unknown text if it has none. */
 struct report_text object_detail(const struct report_object *object, const char *name);
 
-/* True if the text is equal to a C string. */
-bool text_is(struct report_text text, const char *other);
-
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "diagnosis/actor_words.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/source_words.h"
 

@@ -3,7 +3,7 @@
 
 #include "diagnosis/diagnose.h"
 #include "diagnosis/place.h"
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 #include "schema.h"
 
 static void assert_buffer(const struct buffer *text, const char *wanted)

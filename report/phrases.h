@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * phrases: appends the parts of a finding's sentence to a buffer.
+ * phrases: appends the parts of a sentence to a buffer.
  */
-#ifndef REPORT_DIAGNOSIS_PHRASES_H
-#define REPORT_DIAGNOSIS_PHRASES_H
+#ifndef REPORT_PHRASES_H
+#define REPORT_PHRASES_H
 
 #include "buffer.h"
 #include "report.h"

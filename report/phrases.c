@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "diagnosis/phrases.h"
+#include "phrases.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,10 +50,9 @@ void sentence_put_duration(struct buffer *out, int64_t ms)
 
 void sentence_put_id(struct buffer *out, struct report_text id)
 {
-    static const char thread[] = "thread:";
-    const size_t len = sizeof(thread) - 1;
+    const size_t len = strlen("thread:");
 
-    if (id.len > len && memcmp(id.data, thread, len) == 0) {
+    if (id.len > len && text_begins(id, "thread:")) {
         sentence_put(out, "thread ");
         id = (struct report_text){id.data + len, id.len - len};
     }
