@@ -5,11 +5,11 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/folder.c procfs/folder.h \
 	procfs/descriptors.c procfs/descriptors.h \
 	procfs/read.c procfs/read.h \
-	procfs/patient.c procfs/patient.h \
 	procfs/sock_diag.c procfs/sock_diag.h \
 	procfs/peers.c procfs/peers.h \
 	procfs/syscalls.c procfs/syscalls.h \
 	procfs/threads.c procfs/threads.h \
+	procfs/patient.c procfs/patient.h \
 	procfs/other_ends.c procfs/other_ends.h \
 	procfs/file_locks.c procfs/file_locks.h \
 	procfs/mounts.c procfs/mounts.h \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * patient: reads a file of /proc that may block. A new thread reads the file. If the reading
- * blocks, the caller returns after a timeout and leaves the thread behind. The kernel takes the
- * lock of a process's memory (mmap_lock) to read `cmdline`, `environ` and `maps`, and a process
- * that is stuck in the kernel may hold this lock for ever.
+ * patient: does what may block on a new thread. If the thread blocks, the caller returns after a
+ * timeout and leaves the thread behind. This is for files of /proc, and for the memory of other
+ * processes: the kernel takes the lock of a process's memory (mmap_lock) to read it, `cmdline`,
+ * `environ` and `maps`, and a process that is stuck in the kernel may hold this lock for ever. It
+ * is also for files that may be on a file server that does not answer. Uses heap memory.
  */
 #ifndef PROCFS_PATIENT_H
 #define PROCFS_PATIENT_H
@@ -15,10 +16,19 @@
  * signals of the process. Returns 0 or an errno. */
 int procfs_start_thread(void *(*run)(void *), void *arg);
 
-/* Like procfs_read(), but if the file has not been read after timeout_ms, returns -1 with errno
- * ETIMEDOUT. Returns -1 with another errno if no thread can be started. A thread that still reads
- * after the timeout ends when the file can be read. This thread has all signals blocked and does
- * not keep the process from ending. Uses heap memory. */
+/* Calls run(arg) on a new thread, and waits until it returns. Gives up if the thread is blocked: if
+ * it has used no CPU time for timeout_ms, and does not wait for a CPU. Returns 0 or an errno:
+ *
+ *     ETIMEDOUT  the thread is left behind and still uses arg. When run has returned, the thread
+ *                calls release(arg) and ends. It does not keep the process from ending.
+ *     others     the thread cannot be started
+ *
+ * Does not call release if the result is not ETIMEDOUT. */
+int procfs_run_patiently(void (*run)(void *arg), void (*release)(void *arg), void *arg,
+                         int timeout_ms);
+
+/* Like procfs_read(), but returns -1 with errno ETIMEDOUT if reading the file is blocked for
+ * timeout_ms. Returns -1 with another errno if no thread can be started. */
 ssize_t procfs_read_patiently(const char *path, char *out, size_t size, int timeout_ms);
 
 #endif

@@ -36,6 +36,27 @@ TEST(a_file_that_can_be_read_is_read)
     assert_int_equal(errno, ENOENT);
 }
 
+static void count_to(void *number)
+{
+    int *left = number;
+
+    while (*(volatile int *)left > 0)
+        --*(volatile int *)left;
+}
+
+static void release_nothing(void *arg)
+{
+    (void)arg;
+}
+
+TEST(a_thread_that_runs_is_waited_for_however_long_it_takes)
+{
+    int left = 20000000; /* more than the timeout on any machine */
+
+    assert_int_equal(procfs_run_patiently(count_to, release_nothing, &left, 1), 0);
+    assert_int_equal(left, 0);
+}
+
 /* A FIFO without a writer blocks in open(), like /proc/PID/cmdline if the process's lock is held.
  */
 TEST(a_file_that_blocks_is_given_up)
@@ -56,4 +77,42 @@ TEST(a_file_that_blocks_is_given_up)
     wait_for_threads(1);
     unlink(path);
     rmdir(folder);
+}
+
+/* Two pipes: one that work reads, and one to which its release writes. */
+struct pipes {
+    int work[2], release[2];
+};
+
+static void read_pipe(void *arg)
+{
+    const struct pipes *p = arg;
+    char byte;
+
+    assert_int_equal(read(p->work[0], &byte, 1), 1);
+}
+
+static void write_pipe(void *arg)
+{
+    const struct pipes *p = arg;
+
+    assert_int_equal(write(p->release[1], "r", 1), 1);
+}
+
+TEST(work_that_was_given_up_is_released_when_it_ends)
+{
+    struct pipes p;
+    char byte = 0;
+
+    assert_int_equal(pipe(p.work), 0);
+    assert_int_equal(pipe(p.release), 0);
+    assert_int_equal(procfs_run_patiently(read_pipe, write_pipe, &p, 10), ETIMEDOUT);
+    assert_int_equal(write(p.work[1], "w", 1), 1);
+    assert_int_equal(read(p.release[0], &byte, 1), 1);
+    assert_int_equal(byte, 'r');
+    wait_for_threads(1);
+    close(p.work[0]);
+    close(p.work[1]);
+    close(p.release[0]);
+    close(p.release[1]);
 }
