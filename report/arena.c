@@ -71,6 +71,23 @@ void *arena_array(struct arena *a, size_t count, size_t size)
     return arena_alloc(a, total > 0 ? total : 1);
 }
 
+void arena_take(struct arena *to, struct arena *from)
+{
+    struct arena_chunk *last = from->chunks;
+
+    while (last && last->next)
+        last = last->next;
+    if (!to->chunks) {
+        to->chunks = from->chunks;
+        to->free = from->free;
+    } else if (last) {
+        last->next = to->chunks->next; /* the newest chunk of *to stays the first one */
+        to->chunks->next = from->chunks;
+    }
+    to->taken += from->taken;
+    *from = (struct arena){.max = from->max};
+}
+
 void arena_free(struct arena *a)
 {
     struct arena_chunk *chunk, *next;

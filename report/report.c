@@ -35,6 +35,24 @@ struct report_process *report_add_process(struct report *r)
     return &items[count];
 }
 
+bool report_take_processes(struct report *to, struct report *from)
+{
+    size_t count = to->processes.count, i;
+
+    for (i = 0; i < from->processes.count; i++) {
+        struct report_process *new = report_add_process(to);
+
+        if (!new) {
+            to->processes.count = count;
+            return false;
+        }
+        *new = from->processes.items[i];
+    }
+    arena_take(&to->arena, &from->arena);
+    report_free(from);
+    return true;
+}
+
 struct report_text report_text_in(struct arena *arena, const char *data, size_t len)
 {
     char *copy = data ? arena_alloc(arena, len + 1) : NULL;

@@ -332,6 +332,10 @@ void report_free(struct report *r);
  * Pointers to processes that were added before become invalid. */
 struct report_process *report_add_process(struct report *r);
 
+/* Moves the processes of *from, with all that they point to, behind those of *to. *from is then
+ * empty. Returns false if there is no memory; then *to has none of them. */
+bool report_take_processes(struct report *to, struct report *from);
+
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */
 struct report_text report_text(struct report *r, const char *data, size_t len);
 

@@ -350,3 +350,34 @@ TEST(threads_for_which_there_is_no_memory_are_said_to_be_missing)
     assert_int_equal(to.missing.count, 1);
     assert_memory_equal(to.missing.items[0].why.data, "out of memory", 13);
 }
+
+TEST(the_processes_of_another_report_are_taken_with_what_they_point_to)
+{
+    AUTO_REPORT to, from;
+    char large[40000]; /* needs a chunk of its own in an arena */
+    int i;
+
+    memset(large, 'x', sizeof(large));
+    report_init(&to, 1 << 20);
+    for (i = 0; i < 3; i++) {
+        report_init(&from, 1 << 20);
+        report_add_process(&from)->host = report_text(&from, large, sizeof(large));
+        report_add_process(&from)->pid = i;
+        assert_true(report_take_processes(&to, &from));
+        assert_int_equal(from.processes.count, 0);
+        assert_null(from.arena.chunks);
+    }
+    assert_int_equal(to.processes.count, 6);
+    for (i = 0; i < 3; i++) {
+        assert_memory_equal(to.processes.items[2 * i].host.data, large, sizeof(large));
+        assert_int_equal(to.processes.items[2 * i + 1].pid, i);
+    }
+    assert_true(to.arena.taken >= 3 * sizeof(large));
+    to.arena.max = to.arena.taken;
+    report_init(&from, 1 << 20);
+    assert_non_null(report_add_process(&from));
+    to.arena.failed = true; /* no memory is left */
+    assert_false(report_take_processes(&to, &from));
+    assert_int_equal(to.processes.count, 6);
+    report_free(&from);
+}
