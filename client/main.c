@@ -229,7 +229,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
     report_init(&report, STACKS_MEMORY_MAX);
     if (silent && !is_silent(err))
         return false;
-    if (outside_read(&report, options->pid, &outside) == OUTSIDE_READ) {
+    if (outside_read(&report, options->pid, options->timeout_ms, &outside) == OUTSIDE_READ) {
         report_outside(options->pid, &outside, err);
         *status = print_report(&report.processes.items[0], options);
         return true;
@@ -378,7 +378,7 @@ static void add_process(const struct options *options, pid_t pid, struct report 
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return;
     report->processes.count = count; /* without the process if it was read only in part */
-    outside_read(report, pid, outside);
+    outside_read(report, pid, options->timeout_ms, outside);
 }
 
 /* Adds a process to the list of the processes that could not be read. room: how many processes to

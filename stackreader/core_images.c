@@ -2,16 +2,20 @@
 #include "core_images.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_SIZE 4352 /* PATH_MAX, and a directory in front */
-#define PAGE_SIZE 4096
-#define HEAD_SIZE 0x10000 /* bytes at the start of a file in which its build ID is searched for */
-#define REMOVED   " (deleted)"
+#include "procfs/patient.h"
+
+#define PATH_SIZE         4352 /* PATH_MAX, and a directory in front */
+#define PAGE_SIZE         4096
+#define HEAD_SIZE         0x10000 /* bytes at the start of a file in which its build ID is searched for */
+#define PATIENCE_AGAIN_MS 100 /* how long to wait for a file after another one has blocked */
+#define REMOVED           " (deleted)"
 
 /* ---- Files on this machine ------------------------------------------------------------------- */
 
@@ -99,17 +103,83 @@ static enum image_state compare(const struct core_images *images, size_t file, i
 
 /* ---- Searching ------------------------------------------------------------------------------- */
 
+/* A file that is opened on a thread that can be left behind. */
+struct opening {
+    int fd;
+    bool is_usable; /* the result of read_build_id() */
+    struct elf_build_id id;
+    char path[];
+};
+
+static void open_file(void *arg)
+{
+    struct opening *o = arg;
+
+    o->fd = core_open_file(o->path);
+    o->is_usable = o->fd >= 0 && read_build_id(o->fd, &o->id);
+}
+
+static void close_opening(void *arg)
+{
+    struct opening *o = arg;
+
+    if (o->fd >= 0)
+        close(o->fd);
+    free(o);
+}
+
+static bool has_blocked(const struct core_images *images)
+{
+    size_t i;
+
+    for (i = 0; i < images->core->file_count; i++) {
+        if (images->items[i].state == IMAGE_BLOCKED)
+            return true;
+    }
+    return false;
+}
+
+/* Opens the file at a path. Sets *is_usable and *id as read_build_id() does. Returns -1 with errno
+ * if it cannot be opened: ETIMEDOUT if that is blocked. */
+static int open_patiently(const struct core_images *images, const char *path, bool *is_usable,
+                          struct elf_build_id *id)
+{
+    struct opening *o = calloc(1, sizeof(*o) + strlen(path) + 1);
+    int patience = images->patience_ms, error = ENOMEM, fd = -1;
+
+    if (has_blocked(images) && patience > PATIENCE_AGAIN_MS)
+        patience = PATIENCE_AGAIN_MS;
+    if (o) {
+        strcpy(o->path, path);
+        error = procfs_run_patiently(open_file, close_opening, o, patience);
+    }
+    if (error == 0) {
+        fd = o->fd;
+        *is_usable = o->is_usable;
+        *id = o->id;
+        error = ENOENT;
+    }
+    if (error != ETIMEDOUT)
+        free(o);
+    errno = error;
+    return fd;
+}
+
 /* Opens the file at a path if it is the right one, and returns true. Sets image->state. */
 static bool try_path(const struct core_images *images, size_t file, const char *path)
 {
     struct core_image *image = &images->items[file];
-    int fd = core_open_file(path);
     enum image_state state;
     struct elf_build_id id;
+    bool is_usable;
+    int fd = open_patiently(images, path, &is_usable, &id);
 
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == ETIMEDOUT)
+            image->state = IMAGE_BLOCKED;
         return false;
-    state = read_build_id(fd, &id) ? compare(images, file, fd, &id) : IMAGE_REPLACED;
+    }
+    state = is_usable ? compare(images, file, fd, &id) : IMAGE_REPLACED;
     if (state == IMAGE_FOUND)
         image->fd = fd;
     else
@@ -268,7 +338,7 @@ bool core_images_open(struct core_images *images, const struct core *core)
 {
     size_t i;
 
-    *images = (struct core_images){.core = core};
+    *images = (struct core_images){.core = core, .patience_ms = IMAGES_PATIENCE_MS};
     images->items = calloc(core->file_count + 1, sizeof(*images->items));
     for (i = 0; images->items && i < core->file_count; i++)
         images->items[i].fd = -1;

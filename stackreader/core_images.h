@@ -19,6 +19,8 @@ enum image_state {
     IMAGE_FOUND,
     IMAGE_MISSING,  /* there is no file at its path or for its build ID */
     IMAGE_REPLACED, /* the file at its path is a different one */
+    IMAGE_BLOCKED,  /* the file at its path cannot be opened in time: its disk or file server does
+                     * not answer */
     IMAGE_UNCHECKED /* the core file does not show whether the file at its path is the right one */
 };
 
@@ -45,10 +47,14 @@ struct core_images {
     struct core_image *items; /* an array parallel to core->files */
     struct given_image given[IMAGES_GIVEN_MAX];
     size_t given_count;
+    int patience_ms; /* how long to wait for a file whose disk or file server does not answer. After
+                      * the first such file, the wait is shorter */
 };
 
-/* Makes *images empty. Returns false if there is no memory. Call core_images_close in both cases.
- * core must stay valid. */
+#define IMAGES_PATIENCE_MS 1000
+
+/* Makes *images empty, with a patience of IMAGES_PATIENCE_MS. Returns false if there is no memory.
+ * Call core_images_close in both cases. core must stay valid. */
 bool core_images_open(struct core_images *images, const struct core *core);
 
 void core_images_close(struct core_images *images);

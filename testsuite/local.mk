@@ -106,7 +106,8 @@ testsuite_unit_test_core_SOURCES = \
 	testsuite/unit/test_core_images.c \
 	testsuite/unit/test_elf_image.c
 testsuite_unit_test_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
-testsuite_unit_test_core_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)
+testsuite_unit_test_core_LDADD = stackreader/libstackreader.la procfs/libprocfs.la \
+	report/libreport.la $(LDADD)
 
 # Where allocations fail.
 testsuite_unit_test_nomem_SOURCES = \

@@ -17,6 +17,7 @@
 #include "locate.h"
 #include "memory_core.h"
 #include "merge.h"
+#include "procfs/patient.h"
 #include "schema.h"
 #include "stackreader.h"
 #include "stacks/core_trouble.h"
@@ -32,7 +33,8 @@ struct dump {
     struct memory memory;
     struct located pythons[LOCATE_MAX]; /* the readable ones come first */
     size_t python_count;
-    char *why; /* room for a sentence: CORE_WHY_SIZE bytes */
+    int timeout_ms; /* how long the reading may be blocked */
+    char *why;      /* room for a sentence: CORE_WHY_SIZE bytes */
 };
 
 static void dump_close(struct dump *d)
@@ -75,7 +77,6 @@ static enum core_outcome open_core(struct dump *d)
     enum core_result result;
     uint16_t machine;
 
-    d->core.fd = -1;
     if (fd < 0) {
         trouble_open(d->why, CORE_WHY_SIZE, d->path);
         return CORE_IS_WRONG;
@@ -95,6 +96,8 @@ static enum core_outcome open_images(struct dump *d, const struct options *optio
 
     if (!core_images_open(&d->images, &d->core))
         return fail(d, "out of memory");
+    if (d->images.patience_ms > d->timeout_ms / 3)
+        d->images.patience_ms = d->timeout_ms / 3; /* this thread must not be given up meanwhile */
     for (i = 0; i < options->exe_count; i++) {
         result = core_images_give(&d->images, options->exes[i]);
         if (result == GIVE_OK)
@@ -405,28 +408,107 @@ static enum core_outcome fill(const struct dump *d, struct report *r, struct rep
     return diagnose(r, p) && report_merge(r, p) ? CORE_WAS_READ : fail(d, "out of memory");
 }
 
-enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why)
+/* Reads the core file d->path. */
+static enum core_outcome read_core(struct dump *d, const struct options *options,
+                                   struct report *report)
 {
-    struct dump d __attribute__((cleanup(dump_close))) = {.path = options->core, .why = why};
     struct report_process *process;
     enum core_outcome outcome;
 
-    *why = '\0';
     allow_files();
-    outcome = open_core(&d);
+    outcome = open_core(d);
     if (outcome == CORE_WAS_READ)
-        outcome = open_images(&d, options);
+        outcome = open_images(d, options);
     if (outcome == CORE_WAS_READ)
-        outcome = find_pythons(&d);
+        outcome = find_pythons(d);
     if (outcome != CORE_WAS_READ)
         return outcome;
     process = report_add_process(report);
     if (!process)
-        return fail(&d, "out of memory");
-    outcome = fill(&d, report, process);
+        return fail(d, "out of memory");
+    outcome = fill(d, report, process);
     if (outcome == CORE_WAS_READ)
-        describe_others(&d);
-    else
-        report->processes.count--;
+        describe_others(d);
     return outcome;
+}
+
+/* ---- On a thread of its own ------------------------------------------------------------------ */
+
+/* The reading of a core file, which may be on a file server that does not answer. Owned by the
+ * thread that reads it if that is left behind, or else by the thread that waits. */
+struct job {
+    const struct options *options;
+    int timeout_ms; /* how long the reading may be blocked */
+    struct dump dump;
+    struct report report;
+    enum core_outcome outcome;
+    char why[CORE_WHY_SIZE];
+};
+
+static void job_run(void *arg)
+{
+    struct job *job = arg;
+
+    job->outcome = read_core(&job->dump, job->options, &job->report);
+}
+
+static void job_free(void *arg)
+{
+    struct job *job = arg;
+
+    dump_close(&job->dump);
+    report_free(&job->report);
+    free(job);
+}
+
+static struct job *job_new(const struct options *options, size_t memory_max)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return NULL;
+    job->options = options;
+    job->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : CORE_TIMEOUT_MS;
+    job->dump = (struct dump){
+        .path = options->core, .timeout_ms = job->timeout_ms, .why = job->why, .core = {.fd = -1}};
+    report_init(&job->report, memory_max);
+    return job;
+}
+
+/* Takes what the thread has found. */
+static enum core_outcome finish(struct job *job, struct report *report, char *why)
+{
+    enum core_outcome outcome = job->outcome;
+
+    memcpy(why, job->why, CORE_WHY_SIZE);
+    if (outcome == CORE_WAS_READ && !report_take_processes(report, &job->report)) {
+        snprintf(why, CORE_WHY_SIZE, "out of memory");
+        outcome = CORE_HAS_NOTHING;
+    }
+    job_free(job);
+    return outcome;
+}
+
+enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why)
+{
+    struct job *job = job_new(options, report->arena.max);
+    int error = ENOMEM, timeout_ms;
+
+    if (job) {
+        timeout_ms = job->timeout_ms;
+        error = procfs_run_patiently(job_run, job_free, job, timeout_ms);
+    }
+    if (error == 0)
+        return finish(job, report, why);
+    if (error == ETIMEDOUT) {
+        snprintf(why, CORE_WHY_SIZE,
+                 "%s cannot be read: this file, or one that the process had mapped, could not be "
+                 "read for %g s: the disk or the file server does not answer",
+                 options->core, timeout_ms / 1000.0);
+        return CORE_HAS_NOTHING;
+    }
+    snprintf(why, CORE_WHY_SIZE, "cannot start a thread: %s", strerror(error));
+    if (job)
+        job_free(job);
+    return CORE_HAS_NOTHING;
 }

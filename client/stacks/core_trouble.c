@@ -257,6 +257,12 @@ void trouble_image(char *out, size_t size, const char *path, const struct core_i
                  "name the former file with --exe FILE",
                  path, name, id);
         return;
+    case IMAGE_BLOCKED:
+        snprintf(out, size,
+                 "%s cannot be read without %s%s, and this file cannot be opened: its disk or file "
+                 "server does not answer. Name a copy of it with --exe FILE",
+                 path, name, id);
+        return;
     case IMAGE_UNCHECKED:
         snprintf(out, size,
                  "%s cannot be read without %s, and does not say which build of it: if the file "

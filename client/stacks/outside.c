@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@
 
 #define MAPS_SIZE_MIN ((size_t)1 << 20)
 #define MAPS_SIZE_MAX ((size_t)1 << 28)
-#define MAPS_MS       1000 /* how long to wait for the list of mappings */
+#define MAPS_MS       1000 /* how long to wait for the list of mappings, at most */
 #define READ_TRIES    3
 #define MODULE        "_pystuck." /* the file name of the extension module begins with it */
 
@@ -46,6 +47,7 @@ _Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_e
 /* A process that is read. */
 struct outside_process {
     pid_t pid;
+    int timeout_ms;  /* how long the reading may be blocked */
     int pidfd;       /* -1: the kernel has no such descriptors */
     int64_t started; /* when it was started, in ns since the boot of the machine; 0: not known */
     struct memory_pid memory;
@@ -53,6 +55,10 @@ struct outside_process {
     struct mappings mappings;
     struct located pythons[LOCATE_MAX];
     size_t python_count; /* all Pythons; the readable ones come first */
+
+    /* The path of the file that is being opened or read, NULL: none. The thread that waits reads
+     * it. It is in maps_text. */
+    _Atomic(const char *) *at_file;
 };
 
 static enum outside_result fail(struct outside *out, enum outside_result result, const char *format,
@@ -118,6 +124,8 @@ static int read_mappings(struct outside_process *t)
 {
     char path[64];
     size_t size = MAPS_SIZE_MIN;
+    /* Less than timeout_ms, because this thread must not be given up meanwhile. */
+    int maps_ms = t->timeout_ms / 3 < MAPS_MS ? t->timeout_ms / 3 : MAPS_MS;
     ssize_t len;
 
     memory_pid_path(&t->memory, "maps", path, sizeof(path));
@@ -126,7 +134,7 @@ static int read_mappings(struct outside_process *t)
         t->maps_text = malloc(size);
         if (!t->maps_text)
             return ENOMEM;
-        len = procfs_read_patiently(path, t->maps_text, size, MAPS_MS);
+        len = procfs_read_patiently(path, t->maps_text, size, maps_ms);
         if (len < 0)
             return errno;
         if ((size_t)len < size - 1 || size == MAPS_SIZE_MAX)
@@ -186,12 +194,12 @@ static enum outside_result say_errno(struct outside *out, const struct outside_p
 }
 
 /* Opens the process, and finds out whether its memory may be read. */
-static enum outside_result open_process(struct outside_process *t, pid_t pid, struct outside *out)
+static enum outside_result open_process(struct outside_process *t, struct outside *out)
 {
+    pid_t pid = t->pid;
     const struct mapping *file;
     int error;
 
-    t->pid = pid;
     t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     t->started = process_started_after_boot(pid);
     error = memory_pid_open(&t->memory, pid);
@@ -267,13 +275,17 @@ static int open_file(const struct outside_process *t, const struct mapping *m)
 static const void *read_file(const struct locate_files *files, const struct mapping *m,
                              size_t *size)
 {
-    int fd = open_file(files->source, m);
-    const void *data;
+    const struct outside_process *t = files->source;
+    const void *data = NULL;
+    int fd;
 
-    if (fd < 0)
-        return NULL;
-    data = whole_file_read(fd, size);
-    close(fd);
+    atomic_store(t->at_file, m->path);
+    fd = open_file(t, m);
+    if (fd >= 0) {
+        data = whole_file_read(fd, size);
+        close(fd);
+    }
+    atomic_store(t->at_file, NULL);
     return data;
 }
 
@@ -381,20 +393,107 @@ static enum outside_result read_process(const struct outside_process *t, struct 
     return OUTSIDE_READ;
 }
 
-enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out)
+/* ---- On a thread of its own ------------------------------------------------------------------ */
+
+/* The reading of one process. The thread that reads it and the thread that waits each own a
+ * reference, and one of both remains if the first thread is left behind. */
+struct job {
+    atomic_int refs;
+    struct outside_process process;
+    struct report report;
+    struct outside out;
+    _Atomic(const char *) at_file; /* as in struct outside_process */
+};
+
+static void job_unref(void *arg)
 {
-    struct outside_process t = {.pidfd = -1, .memory = {.folder = -1, .file = -1}};
+    struct job *job = arg;
+
+    if (atomic_fetch_sub(&job->refs, 1) > 1)
+        return;
+    close_process(&job->process);
+    report_free(&job->report);
+    free(job);
+}
+
+static void job_run(void *arg)
+{
+    struct job *job = arg;
+    struct outside_process *t = &job->process;
     struct report_process *process;
 
+    if (open_process(t, &job->out) != OUTSIDE_READ || find_pythons(t, &job->out) != OUTSIDE_READ)
+        return;
+    process = report_add_process(&job->report);
+    if (!process)
+        fail(&job->out, OUTSIDE_FAILED, "out of memory");
+    else
+        read_process(t, &job->report, process, &job->out);
+}
+
+/* Says what blocks the reading. */
+static enum outside_result say_blocked(const struct job *job, struct outside *out)
+{
+    const char *file = atomic_load(&job->at_file);
+    double seconds = job->process.timeout_ms / 1000.0;
+    char text[768];
+
+    if (file)
+        snprintf(text, sizeof(text),
+                 "cannot be read: its file %.512s could not be read for %g s: the disk or the file "
+                 "server does not answer",
+                 file, seconds);
+    else
+        snprintf(text, sizeof(text),
+                 "cannot be read: the kernel has not shown its memory for %g s. One of its threads "
+                 "keeps the lock of its memory in the kernel (mmap_lock), or a part of its memory "
+                 "is in a file on a disk or file server that does not answer",
+                 seconds);
+    return fail_of(out, OUTSIDE_FAILED, job->process.pid, text);
+}
+
+static struct job *job_new(pid_t pid, int timeout_ms, size_t memory_max)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return NULL;
+    atomic_init(&job->refs, 2);
+    job->process = (struct outside_process){.pid = pid,
+                                            .timeout_ms = timeout_ms,
+                                            .pidfd = -1,
+                                            .memory = {.folder = -1, .file = -1},
+                                            .at_file = &job->at_file};
+    report_init(&job->report, memory_max);
+    job->out.result = OUTSIDE_READ;
+    return job;
+}
+
+enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms,
+                                 struct outside *out)
+{
+    struct job *job =
+        job_new(pid, timeout_ms > 0 ? timeout_ms : OUTSIDE_TIMEOUT_MS, report->arena.max);
+    int error = ENOMEM;
+
     *out = (struct outside){.result = OUTSIDE_READ};
-    if (open_process(&t, pid, out) == OUTSIDE_READ && find_pythons(&t, out) == OUTSIDE_READ) {
-        process = report_add_process(report);
-        if (!process)
-            fail(out, OUTSIDE_FAILED, "out of memory");
-        else if (read_process(&t, report, process, out) != OUTSIDE_READ)
-            report->processes.count--;
+    if (job)
+        error = procfs_run_patiently(job_run, job_unref, job, job->process.timeout_ms);
+    if (error == ETIMEDOUT) {
+        say_blocked(job, out);
+        job_unref(job);
+        return out->result;
     }
-    close_process(&t);
+    if (error != 0)
+        fail(out, OUTSIDE_FAILED, "cannot start a thread: %s", strerror(error));
+    else
+        *out = job->out;
+    if (out->result == OUTSIDE_READ && !report_take_processes(report, &job->report))
+        fail(out, OUTSIDE_FAILED, "out of memory");
+    if (job) {
+        atomic_store(&job->refs, 1); /* the other thread does not use it any more */
+        job_unref(job);
+    }
     return out->result;
 }
 

@@ -28,9 +28,15 @@ struct outside {
     char why[OUTSIDE_TEXT_SIZE];  /* a sentence about the process, if its stacks were not read */
 };
 
+/* How long the reading may be blocked in the kernel if the user has not given a time, in ms. */
+#define OUTSIDE_TIMEOUT_MS 3000
+
 /* Adds a process, and the findings about it, to the report. Adds nothing if the process cannot be
- * read. The caller needs the right to trace the process, see ptrace(2). Returns out->result. */
-enum outside_result outside_read(struct report *report, pid_t pid, struct outside *out);
+ * read. The caller needs the right to trace the process, see ptrace(2). Gives up if the kernel
+ * blocks the reading for timeout_ms; 0: for OUTSIDE_TIMEOUT_MS. Then a thread is left behind, which
+ * does not keep pystuck from ending. Returns out->result. */
+enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms,
+                                 struct outside *out);
 
 /* Sets the findings of the report. These are the findings that concern several of its processes. */
 void outside_conclude(struct report *report);

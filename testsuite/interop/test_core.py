@@ -88,7 +88,7 @@ def dump(interpreter: str, kinds: tuple[str, ...]) -> Iterator[Dumped]:
             expected = json.loads(running.read_line())
             wait_until(lambda: reads_input(running.pid), "the program to wait for input")
             files = {
-                each.path: f"/nonexistent/folder/{os.path.basename(each.path)}"
+                each.path: f"{folder}/gone/{os.path.basename(each.path)}"
                 for each in cores.mappings(running.pid)
                 if os.path.basename(each.path).startswith(("python", "libpython"))
                 and "x" in each.access
@@ -344,6 +344,47 @@ def test_files_that_are_elsewhere_are_named_or_needed_no_more(dumped: Dumped) ->
         assert text.endswith("which is not on this machine: name this file with --exe FILE")
     given = [word for path in dumped.files for word in ("--exe", path)]
     assert_same_stacks(read(core, *given), dumped)
+
+
+#: Mounts a file system over the directory in sys.argv[1], in which each access blocks for ever.
+MOUNT_DEAD = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+os.mkdir(sys.argv[1])
+fuse = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fuse, True)
+assert libc.unshare(0x20000) == 0  # CLONE_NEWNS
+assert libc.mount(b"none", b"/", None, 0x44000, None) == 0  # MS_REC, MS_PRIVATE
+data = b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fuse
+assert libc.mount(b"dead", sys.argv[1].encode(), b"fuse", 0, data) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access("/dev/fuse", os.W_OK), reason="needs root and /dev/fuse"
+)
+def test_a_file_server_that_does_not_answer_is_given_up(dumped: Dumped) -> None:
+    core = dumped.path("lost")
+    lost = core.parent / "gone"
+
+    def read_it(*arguments: str) -> subprocess.CompletedProcess[str]:
+        prefix = [python(), "-c", MOUNT_DEAD, str(lost)]
+        try:
+            return pystuck("--timeout", "0.3", *arguments, prefix=prefix)
+        finally:
+            lost.rmdir()
+
+    done = read_it("--core", str(core))
+    if dumped.version < SELF_CONTAINED:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "this file cannot be opened: its disk or file server does not answer" in done.stderr
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
+    done = read_it("--core", f"{lost}/core")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{lost}/core cannot be read: " in done.stderr
+    assert "could not be read for 0.3 s: the disk or the file server does not" in done.stderr
 
 
 def test_a_file_with_another_build_id_is_refused(dumped: Dumped) -> None:

@@ -324,6 +324,47 @@ def test_a_thread_with_the_gil_that_runs_python_is_no_finding() -> None:
         assert process["gil"]["holder"] == process["threads"][0]["id"]
 
 
+#: Takes the page with sys.modules from the process: each access to it blocks for ever.
+BLOCK_MODULES = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+number = {"x86_64": 323, "aarch64": 282}.get(os.uname().machine, -1)
+fd = libc.syscall(number, 0)  # userfaultfd
+page = id(sys.modules) & -4096
+asked = ctypes.create_string_buffer(struct.pack("=QQQ", 0xAA, 0, 0))
+wanted = ctypes.create_string_buffer(struct.pack("=QQQQ", page, 4096, 1, 0))
+usable = libc.ioctl(fd, ctypes.c_ulong(0xC018AA3F), asked) == 0
+usable = usable and libc.ioctl(fd, ctypes.c_ulong(0xC020AA00), wanted) == 0
+print("ready", flush=True)
+print(usable, flush=True)
+sys.stdin.readline()
+libc.madvise(ctypes.c_void_p(page), 4096, 4)  # MADV_DONTNEED
+libc.pause()
+"""
+
+
+@needs_root
+def test_a_process_whose_memory_blocks_is_given_up() -> None:
+    with start(BLOCK_MODULES) as running:
+        if running.read_line() != "True":
+            pytest.skip("userfaultfd is not allowed here")
+        assert read(running.pid)["threads"]
+        running.write("\n")
+        done = wait_until(
+            lambda: (
+                (found := pystuck("--pid", running.pid, "--timeout", "0.3")).returncode and found
+            ),
+            "the page to be gone",
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "the kernel has not shown its memory for 0.3 s" in done.stderr
+        family = json.loads(
+            pystuck("--pid", os.getpid(), "--subprocesses", "--json", "--timeout", "0.3").stdout
+        )
+        assert len(family["processes"]) >= 1
+        assert f"process {running.pid} " in str(family["failed"])
+
+
 def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
     with subprocess.Popen(["sleep", "1000"]) as process:
         try:
