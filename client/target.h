@@ -25,8 +25,8 @@ struct target {
  */
 int target_parse(struct target *out, const char *text, struct rpyc_error *err);
 
-/* Each parses one part of an address into its member of *out, and leaves the other members
- * unchanged. Errors: as for target_parse(). */
+/* Each of these functions parses one part of an address into the member of *out for this part, and
+ * leaves the other members unchanged. Errors: as for target_parse(). */
 int target_parse_host(struct target *out, const char *text, struct rpyc_error *err);
 int target_parse_port(struct target *out, const char *text, struct rpyc_error *err);
 int target_parse_path(struct target *out, const char *text, struct rpyc_error *err);

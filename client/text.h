@@ -11,9 +11,9 @@
 
 /* Writes len bytes of text that another process made, normally UTF-8. On a terminal, escapes (\x1b,
  * \u202e) the characters that a terminal would obey, so that the name of a thread, for example,
- * cannot move the cursor. These are control characters except newline and tab, characters that
- * change the direction of text, and bytes that are not UTF-8. On other streams, writes the text
- * unchanged. Errors: see ferror(). */
+ * cannot move the cursor. The escaped characters are control characters except newline and tab,
+ * characters that change the direction of text, and bytes that are not UTF-8. On other streams,
+ * writes the text unchanged. Errors: see ferror(). */
 void text_print(FILE *stream, const char *text, size_t len);
 
 /* If always is true, text_print() escapes on all streams from now on, as it does on a terminal.
@@ -28,14 +28,14 @@ void text_print_name(FILE *stream, const char *text, size_t len);
 bool text_is_harmless(const char *text);
 
 /* Returns how many of the len bytes fit into the given number of columns when text_print() writes
- * them to a terminal. The text must have no newlines or tabs. A character counts as one column. If
- * it is escaped, it counts as the columns of its escape sequence. */
+ * them to a terminal. The text must have no newlines or tabs. A character counts as one column. An
+ * escaped character counts as the columns of its escape sequence. */
 size_t text_fitting(const char *text, size_t len, size_t columns);
 
-/* Returns the number of columns of standard output; 80 if it is not a terminal. */
+/* Returns the number of columns of standard output; 80 if standard output is not a terminal. */
 int text_width(void);
 
-/* Returns the number of lines of standard output; 24 if it is not a terminal. */
+/* Returns the number of lines of standard output; 24 if standard output is not a terminal. */
 int text_height(void);
 
 #endif

@@ -21,7 +21,7 @@ char *textfile_read(const char *path);
  */
 char *textfile_read_fd(int fd);
 
-/* A file that is being written: write its text to new.stream. */
+/* A file that is being written. Write the text of the file to new.stream. */
 struct textfile {
     int folder;
     const char *name; /* the last part of the path */

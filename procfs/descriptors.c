@@ -70,7 +70,8 @@ struct unknown {
     uint32_t count; /* the number of its descriptors; 0: peers_read() has found the socket */
 };
 
-/* The state of one call of descriptors_describe(). It is too large for a thread's stack. */
+/* The state of one call of descriptors_describe(). This struct is too large for a thread's stack.
+ */
 struct groups {
     struct bundle bundles[GROUPS];
     struct unknown sockets[INODES];
@@ -105,8 +106,8 @@ static void add(struct groups *g, enum kind kind, const char *name, uint32_t cou
     }
 }
 
-/* Returns the slot of an inode, or a free slot if the inode has none yet. Returns NULL if no slot
- * is free. */
+/* Returns the slot of an inode, or a free slot if the inode has no slot yet. Returns NULL if no
+ * slot is free. */
 static struct unknown *find_socket(struct groups *g, uint32_t inode)
 {
     uint32_t i, start = inode * 2654435761U;
@@ -155,7 +156,7 @@ static void add_anonymous(struct groups *g, const char *name)
 }
 
 /* Adds a file to the groups of its path and of its folder. Replaces all bytes that are not
- * printable ASCII by '?', since the name must be UTF-8. A path that is too long is not truncated,
+ * printable ASCII by '?', because the name must be UTF-8. A path that is too long is not truncated,
  * because the shorter path would name another file. Such a file is counted only in the innermost
  * folder whose path is not too long. */
 static void add_file(struct groups *g, char *path)
@@ -309,8 +310,8 @@ static struct bundle *largest_of(struct groups *g)
     return largest;
 }
 
-/* Appends the largest group alone if it has more than half of the descriptors. Otherwise appends
- * the largest few groups. */
+/* Appends only the largest group if this group has more than half of the descriptors. Otherwise
+ * appends the largest few groups. */
 static void put_groups(char *out, struct groups *g)
 {
     struct bundle *largest = largest_of(g);

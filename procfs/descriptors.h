@@ -21,9 +21,9 @@
 int64_t descriptors_count(const char *folder, int64_t deadline);
 
 /* Writes to `out`, in UTF-8, what most of the open descriptors are: "most of them: 1,003 sockets to
- * 10.0.0.5:5432". If no group has most of them, writes the largest groups: "among them: 300 pipe
- * ends, 200 descriptors of /dev/null". Writes an empty string if nothing is known, because the
- * folder cannot be read or the deadline has passed. out has DESCRIPTORS_DETAIL_SIZE bytes. */
+ * 10.0.0.5:5432". If no group has most of the descriptors, writes the largest groups: "among them:
+ * 300 pipe ends, 200 descriptors of /dev/null". Writes an empty string if nothing is known, because
+ * the folder cannot be read or the deadline has passed. out has DESCRIPTORS_DETAIL_SIZE bytes. */
 void descriptors_describe(const char *folder, int64_t deadline, char *out);
 
 #endif

@@ -13,14 +13,14 @@
 
 /* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the inode
  * of the file. Returns the process that has set the lock, if this process still has the file open,
- * or if reading its descriptors is not allowed. Returns 0 if this process is not known: for
- * example, a lock of an open file description (F_OFD_SETLK) has no process. */
+ * or if reading its descriptors is not allowed. Otherwise returns 0. For example, a lock of an open
+ * file description (F_OFD_SETLK) has no process. */
 pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
 
 /* Looks at one line of /proc/locks. Call this function for one line after the other. If the line is
- * a lock, sets *holder to the process that has set it, or to 0 if it is a lock of another file.
- * Returns true if the line is that of the waiter; in this case, *holder is the process that has set
- * the lock for which the waiter waits. */
+ * a lock, sets *holder to the process that has set this lock, or to 0 if the lock is of another
+ * file. Returns true if the line is that of the waiter; in this case, *holder is the process that
+ * has set the lock for which the waiter waits. */
 bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t inode,
                     pid_t *holder);
 

@@ -31,7 +31,7 @@ void mount_point_decode(char *path)
 }
 
 /* If a line of mountinfo, such as "36 35 98:0 /root /mnt/nfs rw ...", has the mount with the ID
- * `mount`, copies its mount point to `out`. */
+ * `mount`, copies the mount point of this mount to `out`. */
 static bool parse(char *line, int64_t mount, char *out, size_t size)
 {
     int begin = 0, end = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * peers: the addresses of the sockets of this network namespace, by inode, from sock_diag(7). Uses
+ * peers: the addresses and inodes of the sockets of this network namespace, from sock_diag(7). Uses
  * no heap memory, and one descriptor.
  */
 #ifndef PROCFS_PEERS_H

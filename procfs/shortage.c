@@ -118,12 +118,12 @@ static int64_t user_of(const char *status)
     return line ? procfs_value(line + 1, "Uid:") : PROCFS_NONE;
 }
 
-/* Threads of a user that are counted. */
+/* A count of the threads of a user. */
 struct user_threads {
     int64_t user, sum;
 };
 
-/* Adds the threads of a process, if it belongs to the user. */
+/* Adds the threads of a process to the count, if the process belongs to the user. */
 static void add_threads(void *arg, pid_t pid)
 {
     char folder[32], status[STATUS_SIZE];

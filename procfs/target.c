@@ -304,8 +304,8 @@ static void seek_socket(struct other_end *end, uint32_t inode)
 }
 
 /* Finds out whether a socket is the other end of a socket that a call waits for. The other end of a
- * Unix socket is recognized by its inode, that of a TCP connection within this machine by its
- * addresses. */
+ * Unix socket is recognized by its inode, the other end of a TCP connection within this machine by
+ * its addresses. */
 static void found_other_end(void *arg, const struct peer_socket *one)
 {
     char local[PEER_TEXT_SIZE], remote[PEER_TEXT_SIZE];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * target_process: the process whose system calls are explained, and how to read its memory.
+ * target_process: the process whose system calls are explained, and the functions that read its
+ * memory.
  */
 #ifndef PROCFS_TARGET_PROCESS_H
 #define PROCFS_TARGET_PROCESS_H
@@ -20,8 +21,10 @@ struct target_process {
      * pointer is NULL if no memory of the process can be read. */
     bool (*read_memory)(const void *arg, uint64_t address, void *to, size_t size);
 
-    /* Returns the ID that this process has for a thread, from the ID that the process itself has
-     * for it; 0: there is no such thread. The pointer is NULL if the IDs are the same. */
+    /* Converts the ID of a thread of the target process: theirs is the thread's ID in the PID
+     * namespace of the target process, and the result is its ID in the PID namespace of this
+     * process. Returns 0 if there is no such thread. The pointer is NULL if both processes are in
+     * the same PID namespace. */
     pid_t (*thread_id)(const void *arg, pid_t theirs);
 
     const void *arg; /* the first argument of these functions */

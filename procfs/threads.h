@@ -15,7 +15,7 @@
 
 #include "report.h"
 
-/* Returns the state of a thread, an enum report_state; 0 if it is not known. */
+/* Returns the state of a thread, an enum report_state; 0 if the state is not known. */
 int procfs_thread_state(const char *folder, pid_t thread);
 
 /* Returns the system call in which a thread waits: its name, if known, its arguments, and its
@@ -32,8 +32,8 @@ uint64_t procfs_futex_of(char *text);
 bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_syscall *call);
 
 /* Returns how many times a thread has begun to wait or has lost its CPU. If two calls return the
- * same number, and the thread waited at both times, it has not run between them. Returns -1 if the
- * number is not known. */
+ * same number, and the thread waited at both times, the thread has not run between the two calls.
+ * Returns -1 if the number is not known. */
 int64_t procfs_thread_switches(const char *folder, pid_t thread);
 
 #endif

@@ -17,8 +17,8 @@ struct watched {
     const char *events; /* "input", "output", "input and output" or "errors" */
 };
 
-/* Lists the descriptors for which a call waits, in `out`. Returns their number, at most
- * WATCHED_MAX. Returns -1 if the descriptors are not known. */
+/* Lists the descriptors for which a call waits, in `out`. Returns the number of these descriptors,
+ * at most WATCHED_MAX. Returns -1 if the descriptors are not known. */
 int watched_find(const struct target_process *from, const struct report_syscall *call,
                  struct watched *out);
 

@@ -95,9 +95,9 @@ static void format_end(char *out, size_t size, const struct end *e, int words)
     snprintf(out + n, size - (size_t)n, ":%04X", ntohs(e->port));
 }
 
-/* Looks for the peer's socket in the file `path`, /proc/net/tcp or /proc/net/tcp6, and reads its
- * owner. theirs and ours: the ends as format_end() writes them. Returns false if the file does not
- * list this socket. */
+/* Looks for the peer's socket in the file `path`, /proc/net/tcp or /proc/net/tcp6, and reads the
+ * owner of this socket. theirs and ours: the ends as format_end() writes them. Returns false if the
+ * file does not list this socket. */
 static bool owner_in_file(const char *path, const char *theirs, const char *ours,
                           struct owner *owner)
 {
@@ -184,7 +184,7 @@ static bool is_established(int fd)
 /* ---- The decision --------------------------------------------------------------------------- */
 
 /* Returns the overflow id: the id that the kernel shows for all users, or all groups, without an id
- * in this user namespace. file: the file of /proc/sys that contains it. */
+ * in this user namespace. file: the file of /proc/sys that contains the overflow id. */
 static unsigned overflow_id(const char *file)
 {
     FILE *f = fopen(file, "re");

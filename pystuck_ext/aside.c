@@ -15,7 +15,8 @@
 #define MS_PER_SECOND 1000
 #define WAIT_MAX_S    3600 /* the longest single wait: its time in ms must fit into an int */
 
-/* A call. Its thread and the thread that waits for it each have a reference. */
+/* A call. The thread that makes the call and the thread that waits for it each have a reference to
+ * this struct. */
 struct aside {
     atomic_int refs;
     struct ps_state *state;
@@ -47,7 +48,7 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
 }
 
 /* Drops a reference to the call, and frees the call with its last reference. Needs no GIL, because
- * the thread of the call has released a->function before. If this thread could not take the GIL,
+ * the thread of the call has already released a->function. If this thread could not take the GIL,
  * a->function is never released. */
 static void aside_unref(struct aside *a)
 {

@@ -22,9 +22,9 @@ struct ps_boxer {
  * the client holds too many objects, or EOFError if the session has ended. */
 int ps_box(struct ps_boxer *b, PyObject *obj);
 
-/* Call ps_boxer_sent after the message was sent, or ps_boxer_undo if it is not sent. ps_boxer_undo
- * subtracts the references in the message from the references that the client holds; if an
- * exception is set, it stays set. */
+/* Call ps_boxer_sent after the message was sent, or ps_boxer_undo if the message is not sent.
+ * ps_boxer_undo subtracts the references in the message from the references that the client holds;
+ * if an exception is set, it stays set. */
 void ps_boxer_sent(struct ps_boxer *b);
 void ps_boxer_undo(struct ps_boxer *b);
 

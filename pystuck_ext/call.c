@@ -32,7 +32,7 @@ static void end_wait(const struct wait *w)
 }
 
 /* Like begin_wait, with a deadline that has passed already. No signal handler runs before end_wait,
- * since the caller could not report an exception of a handler. */
+ * because the caller could not report an exception of a handler. */
 static struct wait begin_deferring_wait(void)
 {
     struct wait w = begin_wait(deadline_in(0));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests to the client. Any thread that has the GIL may send them. While the thread waits for the
- * reply, the GIL is released, and requests of the client are served.
+ * Requests to the client. Any thread that has the GIL may send requests. While the thread waits for
+ * the reply, the GIL is released, and requests of the client are served.
  */
 #ifndef PS_CALL_H
 #define PS_CALL_H

@@ -21,7 +21,7 @@ bool ps_session_is_old(const struct ps_session *s)
 }
 
 /* Returns an item of the connection's _config: a new reference, or NULL. The item may be any
- * object. Holds a reference to the _config, since the look-up may run code that ends the session
+ * object. Holds a reference to the _config, because the look-up may run code that ends the session
  * and drops the _config. */
 static PyObject *setting(const struct ps_session *s, const char *name)
 {

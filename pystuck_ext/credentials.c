@@ -47,9 +47,9 @@ static int add_line(struct ps_credentials *all, const char *line)
     return 1;
 }
 
-/* Adds the rights in an open status file to *all. True if all three lines were found. A line can be
- * longer than the buffer, since a process may have 65536 groups. The rest of such a line is
- * skipped. */
+/* Adds the rights in an open status file to *all. Returns true if all three lines were found. A
+ * line can be longer than the buffer, because a process may have 65536 groups. The rest of such a
+ * line is skipped. */
 static bool add_lines(struct ps_credentials *all, FILE *status)
 {
     bool at_start = true;

@@ -88,7 +88,7 @@ static PyObject *get_attribute(struct ps_session *s, PyObject *obj, PyObject *ra
     return PyObject_GetAttr(obj, name);
 }
 
-/* Sets an attribute; deletes it if value is NULL. Returns a new reference to None. */
+/* Sets an attribute. If value is NULL, deletes the attribute. Returns a new reference to None. */
 static PyObject *set_attribute(struct ps_session *s, PyObject *obj, PyObject *raw_name,
                                PyObject *value)
 {
@@ -497,7 +497,7 @@ static bool is_handler(int64_t number)
 }
 
 /* Frees a request whose arguments have been converted to Python objects. Called before the handler
- * runs, because the handler may take long. */
+ * runs, because the handler may run for a long time. */
 static void free_message(struct message *request)
 {
     PyThreadState *before;
@@ -542,8 +542,8 @@ static PyObject *carry_out(struct ps_session *s, struct message *request, int64_
 }
 
 /* Python requires that a result is NULL with an exception, or an object without an exception. C
- * code of other modules, which handlers call, may break this rule. In this case, the function
- * returns NULL with an exception. Otherwise it returns the result unchanged. Takes ownership of the
+ * code of other modules, which handlers call, may break this rule. If a result breaks this rule,
+ * returns NULL with an exception. Otherwise returns the result unchanged. Takes ownership of the
  * result. */
 static PyObject *checked(PyObject *result)
 {
@@ -555,8 +555,8 @@ static PyObject *checked(PyObject *result)
 }
 
 /* Writes the current exception as the reply, and clears this exception. Discards what was appended
- * to the reply before the call. If the exception is a KeyboardInterrupt, also stores it in
- * *interrupt, unless interrupt is NULL or *interrupt is set already. */
+ * to the reply before the call. If the exception is a KeyboardInterrupt, also stores the exception
+ * in *interrupt, unless interrupt is NULL or *interrupt is set already. */
 static void answer_exception(struct ps_session *s, const struct message *request,
                              struct outgoing *out, PyObject **interrupt)
 {

@@ -13,8 +13,8 @@
  *
  * If the request raised KeyboardInterrupt, the exception may be meant for the calling thread. So
  * *interrupt is set to a new reference to the exception, unless interrupt is NULL or *interrupt is
- * set already. An exception that is set on return was raised after the reply was written, and is
- * for this thread only. */
+ * set already. If an exception is set on return, it was raised after the reply was written, and is
+ * meant only for the calling thread. */
 int ps_dispatch(struct ps_session *s, struct message *request, int64_t handler,
                 struct outgoing *out, PyObject **interrupt, struct rpyc_error *err);
 

@@ -95,8 +95,8 @@ PyObject *ps_facts_shortage(void)
     return result;
 }
 
-/* Returns the member `missing` of a process that pystuck/_stacks.py has returned, and also the
- * threads that ps_current_frames() has left out: a new reference. */
+/* Returns the member `missing` of a process that pystuck/_stacks.py has returned, with an
+ * additional item if ps_current_frames() has left out threads: a new reference. */
 static PyObject *missing_of(PyObject *process)
 {
     PyObject *missing = ps_facts_member(&schema_process, process, "missing");

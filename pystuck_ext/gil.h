@@ -28,8 +28,8 @@ bool ps_gil_is_ending(const struct ps_state *state);
  * there is no memory.
  *
  * If the interpreter shuts down during the call, the call does not return: up to Python 3.13 the
- * thread is ended, from 3.14 on it waits forever. So the caller must hold no lock, and must own
- * nothing that another thread waits for. */
+ * thread is ended, from 3.14 on the thread waits forever. So the caller must hold no lock, and must
+ * own nothing that another thread waits for. */
 bool ps_gil_take(const struct ps_state *state);
 void ps_gil_release(void);
 

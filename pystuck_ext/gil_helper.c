@@ -117,8 +117,8 @@ void ps_gil_helper_set_stalled(struct ps_gil_helper *h)
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 
-/* Runs the first job. Call with the GIL and the lock held; releases the lock while the job runs.
- * Returns the job if it was withdrawn while it ran, else NULL. */
+/* Runs the first job. Call with the GIL and the lock held; releases the lock while the job runs. If
+ * the job was withdrawn while it ran, returns the job, else NULL. */
 static struct ps_gil_job *run_first(struct ps_gil_helper *h)
 {
     struct ps_gil_job *job = TAILQ_FIRST(&h->jobs);

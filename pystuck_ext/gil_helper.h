@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The helper: for each interpreter, one thread that takes the GIL for sessions, and runs short jobs
- * with it. A thread that asks for the GIL cannot stop waiting for it. But a session that waits for
- * the helper can stop waiting for the helper.
+ * with the GIL. A thread that asks for the GIL cannot stop waiting for it. But a session that waits
+ * for the helper can stop waiting for the helper.
  *
  * The helper's thread exists while a server is open. When Python ends, the thread may be ended or
  * hang, so it holds nothing that another thread waits for. In the child of a fork, the thread does
@@ -87,7 +87,7 @@ struct ps_gil_look {
 void ps_gil_helper_look(struct ps_gil_helper *h, struct ps_gil_look *look);
 
 /* True if the helper asks for the GIL, and a session has called ps_gil_helper_set_stalled because
- * another thread keeps the GIL for long. Becomes false when the helper gets the GIL. */
+ * another thread keeps the GIL for a long time. Becomes false when the helper gets the GIL. */
 bool ps_gil_helper_is_stalled(const struct ps_gil_helper *h);
 void ps_gil_helper_set_stalled(struct ps_gil_helper *h);
 

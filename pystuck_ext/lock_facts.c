@@ -13,7 +13,8 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* How much is read while this thread keeps the GIL (about 20 ms), and else (about 200 ms). */
+/* LIMIT_WITH_GIL: how much is read while this thread keeps the GIL, which takes up to about 20 ms.
+ * LIMIT_WITHOUT_GIL: how much is read without the GIL, which takes up to about 200 ms. */
 #define LIMIT_WITH_GIL    (STACKREADER_LIMIT / 100)
 #define LIMIT_WITHOUT_GIL (STACKREADER_LIMIT / 10)
 
@@ -46,8 +47,8 @@ static struct report_process *read_process(struct ps_state *state, struct report
     return process;
 }
 
-/* Reads the process with the GIL. If that would take too long, reads it again without the GIL, so
- * that the program can run. */
+/* Reads the process while this thread keeps the GIL. If this would take too long, reads the process
+ * again without the GIL, so that the program can run. */
 static struct report_process *read_twice(struct ps_state *state, struct report *report,
                                          bool *complete)
 {
@@ -64,7 +65,7 @@ static struct report_process *read_twice(struct ps_state *state, struct report *
     return process;
 }
 
-/* Removes the threads that neither wait for an object nor hold one. */
+/* Removes the threads that neither wait for an object nor hold an object. */
 static void remove_others(struct report_process *process)
 {
     size_t i, kept = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Adds what the threads wait for and hold to an answer to STACKS that Python code has made. The
- * stack reader reads these facts. The calling thread keeps the GIL meanwhile, so all facts are of
- * the same moment. If that would take too long, it releases the GIL: then facts about threads that
- * run may be left out.
+ * stack reader reads these facts. The calling thread keeps the GIL while the facts are read, so all
+ * facts are of the same moment. If this would take too long, the calling thread releases the GIL.
+ * In this case, facts about threads that run may be left out.
  */
 #ifndef PS_LOCK_FACTS_H
 #define PS_LOCK_FACTS_H
@@ -11,9 +11,9 @@
 #include "session.h"
 
 /* Reads what the threads of this process wait for and hold. Returns a process in the form of
- * report/codec.h, in which only the members `threads`, `objects` and `missing` are known: the
- * threads that wait for an object or hold one. If not all facts can be read, `missing` has an item.
- * A new reference, or NULL with an exception. */
+ * report/codec.h, in which only the members `threads`, `objects` and `missing` are known. `threads`
+ * has only the threads that wait for an object or hold an object. If not all facts can be read,
+ * `missing` has an item. A new reference, or NULL with an exception. */
 PyObject *ps_lock_facts_read(struct ps_state *state);
 
 /* Adds facts to a process that pystuck/_stacks.py has returned: the members `waits` and `holds` of

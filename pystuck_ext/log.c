@@ -175,7 +175,7 @@ static void enqueue_counts(struct ps_log *log, bool at_once)
     }
 }
 
-/* True if there is a log and it was made in this process, not in the parent of a fork. */
+/* True if log is not NULL and was made in this process, not in the parent of a fork. */
 static bool is_used(const struct ps_log *log)
 {
     return log && log->fork_count == ps_fork_count();

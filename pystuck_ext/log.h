@@ -35,7 +35,7 @@ void ps_log(struct ps_log *log, enum ps_log_level level, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 
 /* Like ps_log(), but for a message that clients cause: log_limit decides whether the message is
- * queued, or only counted. source: the client's user or address; all zero if it is unknown. */
+ * queued, or only counted. source: the client's user or address; all zero if both are unknown. */
 void ps_log_client(struct ps_log *log, enum ps_log_level level, const struct ps_source *source,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 

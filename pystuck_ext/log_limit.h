@@ -6,9 +6,9 @@
  *
  * Lines are of one kind if they have the same source and the same text, apart from numbers. A kind
  * is logged `burst` times in PS_LOG_PERIOD_MS; further lines are counted. The count is logged after
- * the period, with the next line of that kind or with any other line. At most PS_LOG_KINDS kinds
- * are counted separately, and at most PS_LOG_KINDS_OF_ONE of one source. Lines of further kinds are
- * counted together, and only their number is logged.
+ * the period, with the next line of the same kind or with a line of another kind. At most
+ * PS_LOG_KINDS kinds are counted separately, and at most PS_LOG_KINDS_OF_ONE kinds of the same
+ * source. Lines of further kinds are counted together, and only their number is logged.
  */
 #ifndef PS_LOG_LIMIT_H
 #define PS_LOG_LIMIT_H
@@ -55,10 +55,10 @@ struct ps_source ps_source_of_user(uid_t uid);
  * can use all addresses that begin with these bits. */
 struct ps_source ps_source_of_address(const struct sockaddr *address);
 
-/* Returns true if a line must be logged; if not, counts the line and returns false. If lines of the
- * same kind were counted in the period before, appends the number of these lines, including this
- * line, to text, which has PS_LOG_LINE_SIZE bytes. burst: how many lines of a kind are logged in a
- * period. now: the time in ms. */
+/* Returns true if a line must be logged. Otherwise counts the line and returns false. If lines of
+ * the same kind were counted in the period before, appends the number of these lines, including
+ * this line, to text, which has PS_LOG_LINE_SIZE bytes. burst: how many lines of a kind are logged
+ * in a period. now: the time in ms. */
 bool ps_log_limit_admits(struct ps_log_limit *limit, const struct ps_source *source, int level,
                          unsigned burst, char *text, int64_t now);
 

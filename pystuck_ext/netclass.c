@@ -145,7 +145,8 @@ static int add_methods(struct ps_state *state, PyObject *ns, PyObject *listing)
 /* Adds __class__ to ns, the namespace of a class of netrefs. C is the class of this process that
  * has the name in the id pack. For netrefs of classes, __class__ is the type of C, or `type` if
  * there is no C. For netrefs of other objects, __class__ is C. If there is no C, but the name is
- * that of a module, __class__ is the class of modules. If there is neither, __class__ is not added.
+ * that of a module, __class__ is the class of modules. If the name is not that of a module either,
+ * __class__ is not added.
  */
 static int add_class(struct ps_state *state, PyObject *ns, const struct id_pack *pack)
 {

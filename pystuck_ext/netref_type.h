@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Python type of netrefs: attributes, comparison, hash, isinstance(). Most of these send a
- * request to the client.
+ * The Python type of netrefs: attributes, comparison, hash, isinstance(). Most of these operations
+ * send a request to the client.
  */
 #ifndef PS_NETREF_TYPE_H
 #define PS_NETREF_TYPE_H

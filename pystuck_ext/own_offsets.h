@@ -12,8 +12,8 @@
  * was built, `minor` is 0 and no offset is known. */
 extern const struct offsets ps_own_offsets;
 
-/* The members of struct offsets that _Py_DebugOffsets of Python 3.13 and later also has: X(ours,
- * group, member). */
+/* The members of struct offsets that also exist in _Py_DebugOffsets, which Python 3.13 and later
+ * have: X(our member, group in _Py_DebugOffsets, member of the group). */
 #define DEBUG_MEMBERS(X)                                                                           \
     X(runtime.interpreters, runtime_state, interpreters_head)                                      \
     X(interpreter.next, interpreter_state, next)                                                   \

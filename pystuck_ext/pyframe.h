@@ -9,7 +9,7 @@
 
 #include "session.h"
 
-/* Returns the code object of the frame's function, which is stored in the module's state. A new
+/* Makes the code object of the frame's function. The module's state keeps this code object. A new
  * reference. */
 PyObject *ps_pyframe_make_code(void);
 

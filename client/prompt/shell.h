@@ -45,7 +45,8 @@ bool shell_is_blocked(const struct shell *shell);
  * do, and returns false. */
 bool shell_is_connected(struct shell *shell);
 
-/* Closes the connection and opens a new one, with a new namespace. Prints an error if this fails.
+/* Closes the connection and opens a new connection, with a new namespace. Prints an error if
+ * connecting fails.
  */
 void shell_reconnect(struct shell *shell);
 
@@ -63,7 +64,7 @@ void shell_complain(const char *what, const struct rpyc_error *err);
  * CELL_TYPED and the user must type more lines. */
 bool shell_run(struct shell *shell, const char *cell, enum cell_mode mode);
 
-/* Adds code to the history and runs it as a cell. */
+/* Adds code to the history and runs the code as a cell. */
 void shell_run_code(struct shell *shell, const char *code);
 
 /* Calls a helper as cells_call_helper does, and prints the result. If the helper cannot be called,

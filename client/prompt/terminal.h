@@ -3,8 +3,8 @@
  * terminal: the modes of the terminal on standard input, and stopping the client with Ctrl-Z.
  *
  * At the prompt, the terminal passes on each key and does not echo it; libedit shows the line.
- * While a cell runs, the terminal has the modes that the client found: it echoes keys and passes on
- * lines.
+ * While a cell runs, the terminal has the modes that terminal_open found. In these modes, the
+ * terminal echoes keys and passes on lines.
  */
 #ifndef CLIENT_PROMPT_TERMINAL_H
 #define CLIENT_PROMPT_TERMINAL_H
@@ -20,7 +20,7 @@ void terminal_open(void);
 void terminal_close(void);
 
 /* Call before a cell runs: sets the modes that terminal_open found. terminal_is_running returns
- * true from then on until terminal_type. */
+ * true from this call until terminal_type. */
 void terminal_run(void);
 bool terminal_is_running(void);
 
@@ -35,14 +35,14 @@ void terminal_begin(void);
  * not change the modes, which belong to that program. */
 void terminal_lend(bool is_lent);
 
-/* Turns bracketed paste on or off. If it is on, the terminal marks pasted text. */
+/* Turns bracketed paste on or off. If bracketed paste is on, the terminal marks pasted text. */
 void terminal_bracket_pastes(bool on);
 
 /* True if the terminal has no escape sequences for moving the cursor and clearing lines. */
 bool terminal_is_dumb(void);
 
-/* At the prompt, SIGTSTP only sets a flag. terminal_is_stop_wanted returns this flag. If it is
- * true, call terminal_stop. terminal_stop sets the modes that terminal_open found, stops the
+/* At the prompt, SIGTSTP only sets a flag. terminal_is_stop_wanted returns this flag. If the flag
+ * is true, call terminal_stop. terminal_stop sets the modes that terminal_open found, stops the
  * client, and returns after SIGCONT. */
 bool terminal_is_stop_wanted(void);
 void terminal_stop(void);
@@ -58,11 +58,11 @@ void terminal_restore(void);
 bool terminal_take_resized(void);
 
 /* Block and unblock SIGINT, SIGTSTP, SIGCONT and SIGWINCH. *mask: the signal mask before the call,
- * in which these signals are not blocked; pass it to ppoll(). */
+ * in which these signals are not blocked; pass *mask to ppoll(). */
 void terminal_block_signals(sigset_t *mask);
 void terminal_unblock_signals(const sigset_t *mask);
 
-/* True if one of these four signals has arrived and is not handled yet. */
+/* True if SIGINT, SIGTSTP, SIGCONT or SIGWINCH has arrived and is not handled yet. */
 bool terminal_is_signalled(void);
 
 #endif

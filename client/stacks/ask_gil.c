@@ -13,8 +13,8 @@
 /* How long to wait for the connection, and then for the answer, in ms. */
 #define ANSWER_MS 1000
 
-/* Copies a text that another process made to out->text, and escapes it. Returns false if there is
- * no memory. */
+/* Copies `text`, which another process made, to out->text, and escapes it. Returns false if there
+ * is no memory. */
 static bool copy(struct gil_words *out, struct report_text text)
 {
     FILE *stream = fmemopen(out->text, sizeof(out->text), "w");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/ask_gil: asks a server why its process does not run Python code.
+ * stacks/ask_gil: asks a server why the server's process does not run Python code.
  */
 #ifndef CLIENT_STACKS_ASK_GIL_H
 #define CLIENT_STACKS_ASK_GIL_H

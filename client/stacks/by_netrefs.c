@@ -225,8 +225,8 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
 }
 
 /* Gets the frames of a thread, with functions that are written in C or belong to Python's standard
- * library. These functions read no source file, because reading one may block. The client reads the
- * files of this machine itself. */
+ * library. These functions read no source file, because reading one may block. If the files are on
+ * this machine, the client reads them itself. */
 static int fetch_frames(const struct walk *w, rpyc_value *key, struct report_thread *t,
                         struct rpyc_error *err)
 {

@@ -58,7 +58,7 @@ static enum core_outcome fail(const struct dump *d, const char *format, ...)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* Raises the soft limit of open files to the hard one, because the files that the process had
+/* Raises the soft limit of open files to the hard limit, because the files that the process had
  * mapped stay open while the core file is read. A process may have mapped thousands of libraries.
  */
 static void allow_files(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/core_trouble: sentences that say why a core file, or a file for it, cannot be read.
+ * stacks/core_trouble: sentences that say why a core file, or an executable or library that belongs
+ * to it, cannot be read.
  */
 #ifndef CLIENT_STACKS_CORE_TROUBLE_H
 #define CLIENT_STACKS_CORE_TROUBLE_H

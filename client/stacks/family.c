@@ -17,7 +17,7 @@ struct relations {
     size_t count, room;
 };
 
-/* Adds a process. Leaves it out if there is no memory. */
+/* Adds a process. If there is no memory, leaves the process out. */
 static void add_relation(void *arg, pid_t pid)
 {
     struct relations *all = arg;

@@ -32,7 +32,8 @@ static const char before_literal[] = "def _pystuck_stacks(flags):\n"
 static const char after_literal[] = ", names)\n"
                                     "    return names['collect'](flags)\n";
 
-/* An expression that removes the function from the connection's namespace and calls it. */
+/* An expression that removes the function from the connection's namespace and calls the function.
+ */
 #define CALL_COLLECTOR "_pystuck_stacks.__globals__.pop('_pystuck_stacks')(%d)"
 
 static int fail(struct rpyc_error *err, const char *text)

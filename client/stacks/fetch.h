@@ -37,8 +37,8 @@ int stacks_connect(rpyc_conn **out, const struct options *options, const struct 
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
                  struct report *out, struct rpyc_error *err);
 
-/* Like stacks_fetch(), but opens a new connection and closes it again. Errors: also those of
- * connect_server(). */
+/* Like stacks_fetch(), but opens a new connection and closes it again. Also fails with the errors
+ * of connect_server(). */
 int stacks_fetch_apart(const struct options *options, const struct stacks_wish *wish,
                        struct report *out, struct rpyc_error *err);
 

@@ -109,7 +109,7 @@ static void put_all_threads(const struct printer *p, const struct report_process
         put_thread(p, process, &process->threads.items[i]);
 }
 
-/* Prints threads with equal stacks together, if there are many. */
+/* Prints all threads. Prints many threads with equal stacks as one group. */
 static void put_threads(const struct printer *p, const struct report_process *process)
 {
     struct stack_groups groups __attribute__((cleanup(stack_groups_free))) = {0};

@@ -13,7 +13,7 @@
 #include "report.h"
 
 /* The most memory that a report may use, in bytes. A malicious server could send a report that
- * needs more. */
+ * needs more memory. */
 #define STACKS_MEMORY_MAX ((size_t)1 << 30)
 
 /* Prints findings as stacks_print() does with FORMAT_TEXT. Prints nothing in the other formats. */
@@ -21,10 +21,10 @@ void stacks_print_findings(FILE *stream, const report_findings *findings,
                            enum stacks_format format);
 
 /* Prints why a process is stuck, as text: the findings, and each thread and greenlet with notes,
- * but only one of its frames. If there is nothing to print, says so. */
+ * but only one of its frames. If there is nothing to print, prints a line that says so. */
 void stacks_print_why(FILE *stream, const struct report_process *process, bool is_full);
 
-/* Prints a list of locks as text. If it is empty, says so. */
+/* Prints a list of locks as text. If the list is empty, prints a line that says so. */
 void stacks_print_locks(FILE *stream, const lock_list *locks);
 
 /* Prints the stacks of a process. FORMAT_TEXT: prints first the findings, if there are any: each on

@@ -33,8 +33,8 @@ static int compare_counts(const void *left, const void *right)
     return text_compare(a->note, b->note);
 }
 
-/* Returns an array with the different notes of the threads, for free(), and sets *found to its
- * length. NULL: no memory. */
+/* Returns an array with the different notes of the threads, for free(), and sets *found to the
+ * length of the array. NULL: no memory. */
 static struct counted *count_notes(const struct report_process *process, const size_t *threads,
                                    size_t count, size_t *found)
 {
@@ -80,8 +80,8 @@ static void put_notes(const struct printer *p, const struct counted *notes, size
         fprintf(p->stream, "  # and %zu other notes: see --full\n", found - NOTES_SHOWN);
 }
 
-/* Puts the text into *out: "990 threads: worker-0 ... worker-989". A thread without a name is shown
- * by its id. Returns false if there is no memory. */
+/* Writes the title of a group to *out: "990 threads: worker-0 ... worker-989". A thread without a
+ * name is shown by its id. Returns false if there is no memory. */
 static bool put_title(struct buffer *out, const struct report_process *process,
                       const size_t *threads, size_t count)
 {

@@ -229,8 +229,8 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
     return now - start >= WATCH_MS ? now - start : 0;
 }
 
-/* True if a thread other than the holder waits for the GIL: it has woken up at least WAKES_MIN
- * times. */
+/* True if a thread other than the holder waits for the GIL, that is, if it has woken up at least
+ * WAKES_MIN times since `before`. */
 static bool is_asked_for(const struct memory *m, const struct report_process *p,
                          const struct report_thread *holder, const int64_t *before)
 {
@@ -247,7 +247,8 @@ static bool is_asked_for(const struct memory *m, const struct report_process *p,
     return false;
 }
 
-/* Returns the activity of each thread: at rest, except of the holder of the GIL. NULL: no memory.
+/* Returns an array with the result of activity_of() for the holder of the GIL, and of
+ * activity_at_rest() for all other threads. NULL: no memory.
  */
 static int64_t *look_at_all(const struct memory *m, struct report *report,
                             const struct report_process *p, const struct report_thread *holder)

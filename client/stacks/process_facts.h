@@ -15,8 +15,8 @@
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 
-/* If the GIL is held, finds out whether C code keeps it: watches the threads for up to 450 ms.
- * If it does, sets at_least_ms and evidence of process->gil. */
+/* If a thread holds the GIL, watches the threads for up to 450 ms to find out whether C code keeps
+ * the GIL. If C code keeps it, sets at_least_ms and evidence of process->gil. */
 void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
                      struct report *report, struct report_process *process);
 

@@ -76,7 +76,8 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
 
 /* True if the file is probably the source that the process compiled: a regular file, not too large,
  * and not changed since the process was started. A change within two ticks of the kernel after the
- * start is allowed, since the times of the file and the start of the process are rounded to ticks.
+ * start is allowed, because the times of the file and the start of the process are rounded to
+ * ticks.
  */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
@@ -267,7 +268,8 @@ static bool find_declaration(const char *line, size_t len, enum encoding *out)
     return true;
 }
 
-/* Returns the text of a line without the blanks at both ends. *len: its length in bytes. */
+/* Returns the text of a line without the blanks at both ends. *len: the length of this text in
+ * bytes. */
 static const char *stripped_line(const struct source *s, size_t line, size_t *len)
 {
     const char *text = s->file->data + s->starts[line - 1];

@@ -17,9 +17,9 @@
  *     process
  *   - neither the content nor the inode of the file has changed since the process was started
  *   - the client's user and the user of the process may both read the file
- * If all frames with absolute file names then have source lines, removes source lines from
- * p->missing. Waits at most 300 ms for the files. If a file server does not answer in this time,
- * the thread that reads the files continues to run. p must belong to r. */
+ * If all frames with absolute file names have source lines after this work, removes source lines
+ * from p->missing. Waits at most 300 ms for the files. If a file server does not answer in this
+ * time, the thread that reads the files continues to run. p must belong to r. */
 void sources_fill(struct report *r, struct report_process *p, int fd);
 
 /* Like sources_fill(), but for the process `pid` of this machine, without a connection. */

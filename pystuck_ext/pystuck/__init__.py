@@ -45,7 +45,7 @@ __all__ = [
 DEFAULT_HOST: str = _options.default("host")
 DEFAULT_PORT: int = _options.default("port")
 
-#: The servers that run_server has started, oldest first. They run until they are closed.
+#: The servers that run_server has started, oldest first. Some of them may be closed.
 _servers: list[_pystuck.Server] = []
 
 #: The server in _servers that the variable PYSTUCK has started; None if there is no such server.
@@ -119,7 +119,7 @@ def _complete_docstring() -> None:
     """Put the options of the table into run_server's docstring, in place of "{options}"."""
     text = run_server.__doc__
     if text:  # with python -OO, there is no docstring
-        # The indentation of the docstring; Python 3.13 and later remove it.
+        # The indentation of the docstring; Python 3.13 and later remove the indentation.
         margin = text.partition("{options}")[0].rpartition("\n")[2]
         options = _options.documentation(margin)
         run_server.__doc__ = text.replace(f"{margin}{{options}}", options)

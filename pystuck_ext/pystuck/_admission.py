@@ -17,7 +17,7 @@ _OWNER, _GROUP, _EVERYONE = 0o600, 0o660, 0o666
 
 
 def check(values: dict[str, Any]) -> None:
-    """Check that no option contradicts another one. Raises ValueError, which names the options."""
+    """Check that no option contradicts another option. Raises ValueError, which names them."""
     path = values["unix_socket"]
     if values["insecure"] and path is not None:
         raise ValueError(
@@ -37,7 +37,7 @@ def check(values: dict[str, Any]) -> None:
 
 
 def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
-    """If clients must show a certificate, check that no other option contradicts this.
+    """If clients must show a certificate, check that no other option contradicts this requirement.
 
     certified: whether clients must show a certificate. Raises ValueError.
     """

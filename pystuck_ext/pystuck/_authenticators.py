@@ -86,7 +86,7 @@ def for_session(authenticator: Callable[[Any], Any]) -> Callable[[_pystuck.Sessi
 
 
 def _certificate(der: bytes | None) -> dict[str, Any] | None:
-    """Return a certificate in the form of ssl.SSLSocket.getpeercert(); None if there is none.
+    """Return a certificate in the form of ssl.SSLSocket.getpeercert(); None if der is None.
 
     Returns {} if the certificate cannot be decoded. The ssl module decodes only the certificates of
     its own connections. But it has a function for its tests that decodes a certificate in a file.

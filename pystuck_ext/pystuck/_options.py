@@ -29,7 +29,7 @@ class Option:
     the option is not given. same_as: another option, whose value is used in place of a default.
     help: what the option does, a verb phrase. command: the option of `python -m pystuck`, or None.
     variable: whether PYSTUCK_NAME in the environment sets the option. needs: the options that must
-    be given together with this one. native: whether the native server reads the option.
+    be given together with this option. native: whether the native server reads the option.
     """
 
     def __init__(
@@ -327,7 +327,7 @@ OPTIONS = (
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
-#: For each option that another option needs: the reason, for the error message.
+#: The reasons why other options need these options, for error messages.
 _WHY_NEEDED = {
     "certfile": "without a certificate there is no TLS",
     "ca_certs": "without it clients show no certificate",

@@ -17,7 +17,7 @@ An answer is made in two steps:
   thread is left behind, and the call is not made again until it has returned. Without items, no
   thread is started.
 
-The functions of the system are stored in _system when this module is loaded, since a program may
+The functions of the system are stored in _system when this module is loaded, because a program may
 replace the functions in their modules (gevent, freezegun, pyfakefs).
 
 Other rules for running in a program that is stuck:
@@ -138,7 +138,7 @@ def _attempt(function, otherwise=None):
 
 
 class _Untraced:
-    """A context manager. Inside it, the program's trace functions do not run on this thread."""
+    """A context manager, inside which the program's trace functions do not run on this thread."""
 
     def __enter__(self):
         self._trace, self._profile = sys.gettrace(), sys.getprofile()
@@ -613,7 +613,7 @@ def _plain_title(thread):
 
 
 def _is_stopped(own):
-    """True if threading says that the thread has stopped. own: the __dict__ of the thread object.
+    """True if threading says that a thread has stopped. own: the __dict__ of the thread object.
 
     This is already true for the main thread while it waits for the other threads at the end of the
     program.
