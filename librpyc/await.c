@@ -204,8 +204,9 @@ static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
     return RPYC_OK;
 }
 
-/* Takes the read role, reads one message and handles it. Call with c->lock held; the lock is
- * released meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. */
+/* Takes the read role, reads one message and handles it. Returns 1, or 0 if a signal ended the wait
+ * before a message arrived. Call with c->lock held; the lock is released meanwhile. Errors:
+ * RPYC_ETIMEOUT, RPYC_EINTERRUPT. */
 static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     enum rpyc_errcode ended;
@@ -220,12 +221,13 @@ static int take_role_and_read(struct conn *c, deadline_t deadline, struct rpyc_e
         return error_set(err, RPYC_EINTERRUPT, "interrupted by a signal");
     if (ended == RPYC_ETIMEOUT)
         return error_set(err, RPYC_ETIMEOUT, "no answer in time");
-    return 0;
+    return ended == RPYC_OK;
 }
 
-/* If no thread has the read role, reads and handles one message; else waits for c->changed. Call
- * with c->lock held; the lock is released meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. After
- * an error of the connection itself, c->closed is set and the result is 0. */
+/* If no thread has the read role, reads and handles one message; else waits for c->changed. Returns
+ * 1 if this thread handled a message, else 0. Call with c->lock held; the lock is released
+ * meanwhile. Errors: RPYC_ETIMEOUT, RPYC_EINTERRUPT. An error of the connection itself sets
+ * c->closed and is not returned. */
 static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 {
     return c->reading ? conn_wait_for_change(c, deadline, err)
@@ -234,19 +236,29 @@ static int step(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 
 /* ---- Serving while nothing is awaited ------------------------------------------------------- */
 
-int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+int conn_process(struct conn *c, deadline_t deadline, bool *handled, struct rpyc_error *err)
 {
     int result = 1;
 
     pthread_mutex_lock(&c->lock);
-    if (c->closed || (!serve_queued(c, false) && step(c, deadline, err) < 0))
-        result = -1;
+    if (!c->closed && !serve_queued(c, false))
+        result = step(c, deadline, err);
+    *handled = result > 0;
     if (c->closed) {
         conn_closed_error(c, err);
         result = c->why.code == RPYC_OK || c->why.code == RPYC_ECLOSED ? 0 : -1;
+    } else if (result == 0) {
+        result = 1;
     }
     pthread_mutex_unlock(&c->lock);
     return result;
+}
+
+int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err)
+{
+    bool handled;
+
+    return conn_process(c, deadline, &handled, err);
 }
 
 int conn_serve(struct conn *c, struct rpyc_error *err)

@@ -275,4 +275,8 @@ bool conn_take_queued(struct conn *c, pthread_t thread, int64_t handler, struct 
  * RPYC_EINTERRUPT. */
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
+/* Like conn_serve_one. *handled: whether this thread has handled a message. If it is false and the
+ * result is 1, a signal ended the wait, or another thread had the read role. */
+int conn_process(struct conn *c, deadline_t deadline, bool *handled, struct rpyc_error *err);
+
 #endif

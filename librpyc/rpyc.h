@@ -293,8 +293,9 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
 /* For programs with an event loop. rpyc_fd returns the socket, to be polled for POLLIN.
  * rpyc_process handles all messages that have arrived: replies, and requests of the peer. If there
  * are none, it waits until one arrives. timeout_ms limits this wait; 0: do not wait; negative: no
- * limit. rpyc_process returns the number of messages that it handled; 0 if the timeout has passed;
- * -1 on an error, or at the end of the connection (RPYC_ECLOSED). Before each poll, call
+ * limit. rpyc_process returns the number of messages that it handled; 0 if the timeout has passed,
+ * or if the wait ended before it: a signal handler ran in this thread, or another thread handled a
+ * message; -1 on an error, or at the end of the connection (RPYC_ECLOSED). Before each poll, call
  * rpyc_process with a timeout of 0: a thread that waited for a reply may have read further messages
  * from the socket, and poll does not report these. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);

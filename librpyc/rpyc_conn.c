@@ -146,11 +146,13 @@ int rpyc_process_some(rpyc_conn *conn, int most, int timeout_ms, struct rpyc_err
     deadline_t deadline = deadline_in(timeout_ms);
     struct rpyc_error why = RPYC_ERROR_INIT;
     int count = 0, result;
+    bool handled;
 
     do {
-        result = conn_serve_one(conn->conn, deadline, &why);
+        result = conn_process(conn->conn, deadline, &handled, &why);
+        count += result > 0 && handled;
         deadline = deadline_in(0); /* do not wait for further messages */
-    } while (result > 0 && ++count < most);
+    } while (result > 0 && handled && count < most);
     if (result > 0)
         return count;
     if (result < 0 && (why.code == RPYC_ETIMEOUT || why.code == RPYC_EINTERRUPT))

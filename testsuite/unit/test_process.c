@@ -40,6 +40,56 @@ TEST(no_more_is_processed_than_one_wants)
     assert_int_equal(err.code, RPYC_ECLOSED);
 }
 
+TEST(a_wait_that_a_signal_ends_has_handled_no_message)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct nagger nagger;
+    int count;
+
+    nagger_start(&nagger, pthread_self());
+    count = rpyc_process(l.conn, -1, &err);
+    nagger_stop(&nagger);
+    assert_int_equal(count, 0);
+}
+
+struct processing {
+    struct thread thread;
+    rpyc_conn *conn;
+    int count;
+};
+
+static void process(void *arg)
+{
+    struct processing *p = arg;
+
+    p->count = rpyc_process(p->conn, -1, NULL);
+}
+
+static void ping(void *conn)
+{
+    rpyc_ping(conn, "", 0, NULL);
+}
+
+TEST(a_message_that_another_thread_handles_does_not_count)
+{
+    AUTO_LINK l = link_open(-1);
+    struct processing other = {.conn = l.conn};
+    struct thread reader;
+
+    thread_start(&reader, ping, l.conn);
+    hears(&l.peer, "011150" PING_ARGS);
+    thread_wait_asleep(&reader); /* it has the read role */
+    thread_start(&other.thread, process, &other);
+    thread_wait_asleep(&other.thread);
+    say(&l.peer, "011151" PING_ARGS);
+    thread_join(&other.thread);
+    assert_int_equal(other.count, 0);
+    hears(&l.peer, "021151 1151 01");
+    say_reply(&l, 0, "1151 01");
+    thread_join(&reader);
+}
+
 /* The peer sends and does not read. */
 TEST(a_peer_that_reads_no_replies_is_given_up)
 {
