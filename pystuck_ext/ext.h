@@ -101,4 +101,21 @@ static inline PyObject *ps_import_from(const char *module_name, const char *name
     return value;
 }
 
+/* Makes a thread state for this thread. NULL: no memory. Needs no GIL. */
+static inline PyThreadState *ps_new_thread_state(PyInterpreterState *interp)
+{
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+    /* Does the same as PyThreadState_New of 3.11, but that function crashes if there is no memory.
+     */
+    extern void _PyThreadState_SetCurrent(PyThreadState * tstate);
+    PyThreadState *tstate = _PyThreadState_Prealloc(interp);
+
+    if (tstate)
+        _PyThreadState_SetCurrent(tstate);
+    return tstate;
+#else
+    return PyThreadState_New(interp);
+#endif
+}
+
 #endif

@@ -113,23 +113,6 @@ bool ps_gil_is_ending(const struct ps_state *state)
     return state->life != ps_gil_life() || interpreter_is_ending();
 }
 
-/* Makes a thread state for this thread. NULL: no memory. */
-static PyThreadState *new_state(PyInterpreterState *interp)
-{
-#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
-    /* Does the same as PyThreadState_New of 3.11, but that function crashes if there is no memory.
-     */
-    extern void _PyThreadState_SetCurrent(PyThreadState * tstate);
-    PyThreadState *tstate = _PyThreadState_Prealloc(interp);
-
-    if (tstate)
-        _PyThreadState_SetCurrent(tstate);
-    return tstate;
-#else
-    return PyThreadState_New(interp);
-#endif
-}
-
 static void start_taking(void)
 {
     atomic_fetch_add(&taking, 1);
@@ -170,7 +153,7 @@ static bool has_state(const struct ps_state *state)
     pthread_cleanup_push(stop_taking, NULL);
     if (!ps_gil_is_ending(state)) {
         if (!released) {
-            released = new_state(state->interp);
+            released = ps_new_thread_state(state->interp);
             released_life = state->life;
         }
         result = released != NULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "native_thread.h"
 #include "stackreader/code.h"
 #include "stackreader/dicts.h"
 #include "stackreader/frames.h"
@@ -149,26 +150,46 @@ static bool has_native_id(const struct python *py, const PyThreadState *state)
            member(py, state, offset) == PyThread_get_thread_native_id();
 }
 
-/* Releases the GIL, takes it with another thread state, and then takes it again with the thread's
- * own state. Returns true if the GIL and the native id of the other thread state are read
- * correctly. before: the number of switches of the GIL before the call. */
+struct switching {
+    const struct python *py;
+    PyInterpreterState *interpreter;
+    bool right; /* the native id of the new thread is read correctly */
+};
+
+/* The main function of a thread that takes the GIL once. */
+static void *take_gil_once(void *arg)
+{
+    struct switching *s = arg;
+    PyThreadState *state = ps_new_thread_state(s->interpreter);
+
+    if (!state)
+        return NULL;
+    s->right = has_native_id(s->py, state);
+    PyEval_RestoreThread(state);
+    PyThreadState_Clear(state);
+    PyThreadState_DeleteCurrent();
+    return NULL;
+}
+
+/* Releases the GIL, lets a new thread take it, and takes it again. Returns true if the GIL and the
+ * native id of the new thread are read correctly. Does not use a second thread state on the calling
+ * thread: a debug build of Python ends the process for that. before: the number of switches of the
+ * GIL before the call. */
 static bool is_seen_to_switch(const struct python *py, uint64_t before)
 {
-    PyThreadState *own = PyThreadState_Get(), *other = PyThreadState_New(own->interp);
+    PyThreadState *own = PyThreadState_Get();
+    struct switching s = {.py = py, .interpreter = own->interp};
+    pthread_t thread;
     struct gil gil;
     bool right;
 
-    if (!other)
-        return false;
-    right = has_native_id(py, other);
     PyEval_SaveThread();
-    right = seems_free(py, own->interp, own) && right;
-    PyEval_RestoreThread(other);
-    PyThreadState_Clear(other);
-    PyThreadState_DeleteCurrent();
+    right = seems_free(py, own->interp, own);
+    if (ps_start_thread(&thread, take_gil_once, &s) == 0)
+        pthread_join(thread, NULL);
     PyEval_RestoreThread(own);
-    return right && gil_read(py, address_of(own->interp), &gil) && gil.switches - before >= 2 &&
-           gil.switches - before < UINT32_MAX;
+    return right && s.right && gil_read(py, address_of(own->interp), &gil) &&
+           gil.switches - before >= 2 && gil.switches - before < UINT32_MAX;
 }
 
 static const char *check_gil(const struct python *py)
