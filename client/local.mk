@@ -42,6 +42,7 @@ client_pystuck_SOURCES = \
 	client/stacks/print_group.c client/stacks/print_group.h \
 	client/stacks/print_stack.c client/stacks/print_stack.h \
 	client/stacks/process_facts.c client/stacks/process_facts.h \
+	client/stacks/seen.c client/stacks/seen.h \
 	client/stacks/sources.c client/stacks/sources.h \
 	client/stacks/whole_file.c client/stacks/whole_file.h \
 	client/eval/cell.c client/eval/cell.h \

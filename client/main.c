@@ -36,6 +36,7 @@
 #include "stacks/no_server.h"
 #include "stacks/outside.h"
 #include "stacks/print.h"
+#include "stacks/seen.h"
 #include "text.h"
 
 /* The exit statuses besides EXIT_SUCCESS and EXIT_FAILURE. EXIT_FAILURE means that something failed
@@ -142,6 +143,11 @@ static int report_no_connection(const struct options *options, struct rpyc_error
     return report_failure("", err);
 }
 
+static bool is_json(const struct options *options)
+{
+    return options->format == FORMAT_JSON || options->format == FORMAT_JSON_LINES;
+}
+
 /* Checks that all output was written, and returns the exit status. A reader that ends (`pystuck |
  * head`) normally kills pystuck by SIGPIPE, silently, as shell users expect. This check is for a
  * full disk, and for EPIPE if the parent process ignores SIGPIPE. */
@@ -200,10 +206,12 @@ static int check(const struct report_process *process)
 }
 
 /* Prints the stacks of a process. Returns the exit status. */
-static int print_report(const struct report_process *process, const struct options *options)
+static int print_report(struct report_process *process, const struct options *options)
 {
     int status;
 
+    if (options->seen)
+        stacks_seen_add(options->seen, process);
     stacks_print(stdout, process, options->format, options->full);
     status = flush_stdout();
     return status == EXIT_SUCCESS && options->check ? check(process) : status;
@@ -230,7 +238,8 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
     if (silent && !is_silent(err))
         return false;
     if (outside_read(&report, options->pid, options->timeout_ms, &outside) == OUTSIDE_READ) {
-        report_outside(options->pid, &outside, err);
+        if (!options->seen || stacks_seen_is_first(options->seen))
+            report_outside(options->pid, &outside, err);
         *status = print_report(&report.processes.items[0], options);
         return true;
     }
@@ -259,7 +268,7 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     report_init(&report, STACKS_MEMORY_MAX);
     if (stacks_fetch(conn, &wish, 0, &report, &err) != 0)
         return report_failure("cannot get the stacks: ", &err);
-    if (options->format != FORMAT_JSON && report.processes.items[0].threads.count == 0) {
+    if (!is_json(options) && report.processes.items[0].threads.count == 0) {
         /* The server has forked for this client, and the child has only the thread that serves the
          * client. */
         complain("the process has no thread except the one that serves pystuck");
@@ -272,14 +281,14 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
  * terminals. */
 static bool is_prompt_wanted(const struct options *options)
 {
-    return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
+    return options->prompt && !is_json(options) && options->code_count == 0 &&
            isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* True if standard input may contain a script. */
 static bool may_be_script(const struct options *options)
 {
-    return options->prompt && options->format != FORMAT_JSON && options->code_count == 0 &&
+    return options->prompt && !is_json(options) && options->code_count == 0 &&
            !isatty(STDIN_FILENO);
 }
 
@@ -404,7 +413,7 @@ static void print_process(const struct options *options, pid_t pid, const struct
     CLEAN_TEXT char *command = process_command(pid);
     char heading[256];
 
-    if (options->format == FORMAT_JSON)
+    if (is_json(options))
         return;
     if (outside->result != OUTSIDE_READ) {
         stacks_print_heading(stdout, outside->why, options->format);
@@ -440,6 +449,8 @@ static int show_family(const struct options *options)
     report.time = (double)time(NULL);
     for (i = 0; i < family.count; i++) {
         add_process(options, family.pids[i], &report, &outside);
+        if (options->seen && outside.result == OUTSIDE_READ)
+            stacks_seen_add(options->seen, &report.processes.items[report.processes.count - 1]);
         if (i == 0 && outside.result != OUTSIDE_READ) {
             complain("%s", outside.why);
             return failure_of(&outside);
@@ -456,9 +467,72 @@ static int show_family(const struct options *options)
     stacks_print_findings(stdout, &report.findings, options->format);
     if (report.findings.count > 0 && options->check)
         status = worst(status, EXIT_DEADLOCK);
-    if (options->format == FORMAT_JSON)
-        stacks_print_json_all(stdout, &report);
+    if (is_json(options))
+        stacks_print_json_all(stdout, &report, options->format);
     return flush_stdout() == EXIT_SUCCESS ? status : EXIT_FAILURE;
+}
+
+/* ---- --watch --------------------------------------------------------------------------------- */
+
+/* Prints the time above the stacks of a round. */
+static void print_time(const struct options *options)
+{
+    time_t now = time(NULL);
+    char text[32] = "";
+    struct tm tm;
+
+    if (is_json(options) || !localtime_r(&now, &tm))
+        return;
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+    stacks_print_heading(stdout, text, options->format);
+}
+
+/* Prints the stacks once. Connects if *conn is NULL, and keeps the connection for the next round.
+ * Returns the exit status. */
+static int watch_once(rpyc_conn **conn, const struct options *options)
+{
+    int status;
+
+    stacks_seen_begin(options->seen);
+    print_time(options);
+    if (options->subprocesses)
+        return show_family(options);
+    if (!*conn) {
+        status = open_connection(conn, options);
+        if (!*conn)
+            return status;
+    }
+    return show_stacks(*conn, options);
+}
+
+/* For --watch: prints the stacks again and again, until that fails or --check finds something. The
+ * user ends it with Ctrl-C. Returns the exit status. */
+static int watch(struct options *options)
+{
+    rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
+    struct timespec next;
+    int status;
+
+    options->seen = stacks_seen_new();
+    if (!options->seen) {
+        complain("out of memory");
+        return EXIT_FAILURE;
+    }
+    if (options->format == FORMAT_JSON)
+        options->format = FORMAT_JSON_LINES;
+    for (;;) {
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        status = watch_once(&conn, options);
+        if (status != EXIT_SUCCESS)
+            return status;
+        next.tv_sec += options->watch_ms / 1000;
+        next.tv_nsec += options->watch_ms % 1000 * 1000000L;
+        if (next.tv_nsec >= 1000000000) {
+            next.tv_sec++;
+            next.tv_nsec -= 1000000000;
+        }
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+    }
 }
 
 static int run(const struct options *given)
@@ -475,10 +549,12 @@ static int run(const struct options *given)
     tls_files_warn(&options);
     if (options.pid)
         options.pid = process_of_thread(options.pid);
-    if (options.subprocesses)
-        return show_family(&options);
     if (options.pid && is_early(&options) && !is_prompt_wanted(&options))
         options.connect_ms = OUTSIDE_AFTER_MS;
+    if (options.watch_ms)
+        return watch(&options);
+    if (options.subprocesses)
+        return show_family(&options);
     status = open_connection(&conn, &options);
     if (!conn)
         return status;

@@ -31,6 +31,7 @@ enum {
     KEY_JSON,
     KEY_FULL,
     KEY_CHECK,
+    KEY_WATCH,
     KEY_NO_GREENLETS,
     KEY_NO_PROMPT,
     KEY_NO_EXEC,
@@ -64,6 +65,7 @@ static const struct {
     {"json", NULL, KEY_JSON, "the same as --format json"},
     {"full", NULL, KEY_FULL, "print equal stacks one by one, and all their frames"},
     {"check", NULL, KEY_CHECK, "open no prompt; exit with 3 if there is a deadlock"},
+    {"watch", "SECONDS", KEY_WATCH, "repeat, and mark the stacks that did not change"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "open no prompt and ignore standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
@@ -95,6 +97,7 @@ static const char usage[] =
     "       pystuck --ssl-ca FILE [--ssl-cert FILE] [--ssl-key FILE] [TARGET]\n"
     "       pystuck --list\n"
     "       pystuck --check [TARGET]\n"
+    "       pystuck --watch SECONDS [--json] [TARGET]\n"
     "       pystuck --core FILE [--exe FILE]... [--json]\n"
     "       pystuck [-c CODE]... [--stacks] [TARGET] [< script.py]\n"
     "       pystuck --json [--exclude-greenlets] [TARGET]\n";
@@ -289,6 +292,10 @@ static enum taken take_output_option(struct options *out, int key)
         out->check = true;
         out->prompt = false;
         return TAKEN;
+    case KEY_WATCH:
+        out->watch = optarg;
+        out->prompt = false;
+        return TAKEN;
     case KEY_NO_GREENLETS:
         out->greenlets = false;
         return TAKEN;
@@ -435,22 +442,24 @@ static int settle_color(struct options *out)
     return -1;
 }
 
-static int settle_timeout(struct options *out)
+/* Parses a time in seconds, and stores it in ms. what: the name of the time in the message. Does
+ * nothing if text is NULL. Returns 0, or -1 after printing a message. */
+static int settle_seconds(int *ms, const char *text, const char *what)
 {
     const double longest = INT_MAX / 1000;
     double seconds;
 
-    if (!out->timeout)
+    if (!text)
         return 0;
-    seconds = strtod(out->timeout, NULL);
-    if (out->timeout[strspn(out->timeout, "0123456789.")] != '\0' ||
-        strchr(out->timeout, '.') != strrchr(out->timeout, '.') || !(seconds > 0)) {
-        wrong("invalid timeout '%s': expected seconds > 0", out->timeout);
+    seconds = strtod(text, NULL);
+    if (text[strspn(text, "0123456789.")] != '\0' || strchr(text, '.') != strrchr(text, '.') ||
+        !(seconds > 0)) {
+        wrong("invalid %s '%s': expected seconds > 0", what, text);
         return -1;
     }
-    out->timeout_ms = seconds < longest ? (int)(seconds * 1000) : INT_MAX;
-    if (out->timeout_ms == 0)
-        out->timeout_ms = 1;
+    *ms = seconds < longest ? (int)(seconds * 1000) : INT_MAX;
+    if (*ms == 0)
+        *ms = 1;
     return 0;
 }
 
@@ -517,8 +526,10 @@ static int check_core(const struct options *out)
 /* Checks the options and fills in the defaults. Returns 0, or -1 after printing a message. */
 static int settle(struct options *out)
 {
-    if (settle_address(out) < 0 || settle_color(out) < 0 || settle_timeout(out) < 0 ||
-        settle_version(out) < 0 || check_tls(out) < 0 || check_core(out) < 0)
+    if (settle_address(out) < 0 || settle_color(out) < 0 || settle_version(out) < 0 ||
+        settle_seconds(&out->timeout_ms, out->timeout, "timeout") < 0 ||
+        settle_seconds(&out->watch_ms, out->watch, "--watch") < 0 || check_tls(out) < 0 ||
+        check_core(out) < 0)
         return -1;
     if (out->subprocesses && !out->pid) {
         wrong("--subprocesses requires --pid: name the parent");
@@ -534,6 +545,10 @@ static int settle(struct options *out)
     }
     if (out->check && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
         wrong("--check cannot be combined with -c or --no-stacks");
+        return -1;
+    }
+    if (out->watch && (out->code_count > 0 || out->stacks == CHOICE_NO || out->list || out->core)) {
+        wrong("--watch cannot be combined with -c, --no-stacks, --list or --core");
         return -1;
     }
     return 0;

@@ -22,8 +22,10 @@ struct trust {
     uid_t user;
 };
 
-/* The formats of --format; see stacks/print.h. */
-enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON };
+struct stacks_seen;
+
+/* The formats of --format; see stacks/print.h. FORMAT_JSON_LINES is FORMAT_JSON with --watch. */
+enum stacks_format { FORMAT_TEXT, FORMAT_PLAIN, FORMAT_JSON, FORMAT_JSON_LINES };
 
 /* The parsed command line. Its pointers point into argv or to memory that is never freed. */
 struct options {
@@ -37,12 +39,15 @@ struct options {
     size_t exe_count;
     const char *when;            /* the argument of --color, or NULL */
     const char *timeout;         /* the argument of --timeout, or NULL */
+    const char *watch;           /* the argument of --watch, or NULL */
     const char *version;         /* the argument of --rpyc, or NULL */
     struct rpyc_envelope *found; /* the version that connect_server() has detected; later
                                   * connections try it first */
     struct rpyc_envelope rpyc;   /* the version that --rpyc names; AUTO: detect it */
     int connect_ms;              /* how long to wait for a connection, if timeout_ms is 0; or 0 */
     int timeout_ms;              /* --timeout in ms, or 0 */
+    int watch_ms;                /* --watch in ms, or 0 */
+    struct stacks_seen *seen;    /* the stacks that --watch has printed; NULL: no --watch */
     int pid;                     /* --pid, or 0 */
     enum choice stacks;          /* whether to print the stacks */
     enum choice color;           /* whether to use colours */

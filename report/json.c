@@ -195,7 +195,12 @@ static void put_ascii(struct buffer *out, const char *text, size_t len)
     buffer_put(out, start, (size_t)(end - start));
 }
 
-static void write_document(struct buffer *out, const struct schema *schema, const void *item)
+/* The flags of json-c for the layouts of a document. */
+#define INDENTED (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED)
+#define LINE     JSON_C_TO_STRING_PLAIN
+
+static void write_document(struct buffer *out, const struct schema *schema, const void *item,
+                           int layout)
 {
     bool failed = false;
     AUTO_OBJECT *object = struct_object(schema, item, &failed);
@@ -203,9 +208,7 @@ static void write_document(struct buffer *out, const struct schema *schema, cons
     size_t len;
 
     if (!failed)
-        text = json_object_to_json_string_length(object,
-                                                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-                                                     JSON_C_TO_STRING_NOSLASHESCAPE,
+        text = json_object_to_json_string_length(object, layout | JSON_C_TO_STRING_NOSLASHESCAPE,
                                                  &len);
     if (!text) {
         out->failed = true;
@@ -217,12 +220,22 @@ static void write_document(struct buffer *out, const struct schema *schema, cons
 
 void report_write_json(struct buffer *out, const struct report_process *process)
 {
-    write_document(out, &schema_process, process);
+    write_document(out, &schema_process, process, INDENTED);
 }
 
 void report_write_json_all(struct buffer *out, const struct report *r)
 {
-    write_document(out, &schema_report, r);
+    write_document(out, &schema_report, r, INDENTED);
+}
+
+void report_write_json_line(struct buffer *out, const struct report_process *process)
+{
+    write_document(out, &schema_process, process, LINE);
+}
+
+void report_write_json_line_all(struct buffer *out, const struct report *r)
+{
+    write_document(out, &schema_report, r, LINE);
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */

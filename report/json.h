@@ -16,7 +16,11 @@ struct rpyc_error;
 void report_write_json(struct buffer *out, const struct report_process *process);
 void report_write_json_all(struct buffer *out, const struct report *r);
 
-/* Reads a JSON document that one of the two functions above has written into r, which must be
+/* The same, but each document is on one line. */
+void report_write_json_line(struct buffer *out, const struct report_process *process);
+void report_write_json_line_all(struct buffer *out, const struct report *r);
+
+/* Reads a JSON document that one of the functions above has written into r, which must be
  * empty. Ignores members that this version does not know. Members that the document does not have
  * are unknown in r. Returns 0, or -1 with err set: RPYC_EPROTOCOL if the text is not JSON or a
  * member has the wrong type (the text names it), RPYC_ELIMIT if the text is too long, RPYC_ENOMEM

@@ -95,7 +95,7 @@ static void put_thread(const struct printer *p, const struct report_process *pro
 {
     if (p->is_brief && t->notes.count == 0)
         return;
-    print_title(p, t->repr, remark_of(p, process, t));
+    print_thread_title(p, t->repr, remark_of(p, process, t), t->unchanged_ms);
     print_frames(p, &t->frames);
     print_notes(p, &t->notes);
     fputc('\n', p->stream);
@@ -152,15 +152,23 @@ static void print_text(const struct printer *p, const struct report_process *pro
         put_missing(p, process->missing.items, process->missing.count);
 }
 
-static void print_json(FILE *stream, const struct report_process *process)
+static void print_document(FILE *stream, const struct buffer *text)
+{
+    if (text->failed)
+        fputs("null\n", stream);
+    else
+        text_print(stream, (const char *)text->data, text->len);
+}
+
+static void print_json(FILE *stream, const struct report_process *process, bool is_line)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
-    report_write_json(&text, process);
-    if (text.failed)
-        fputs("null\n", stream);
+    if (is_line)
+        report_write_json_line(&text, process);
     else
-        text_print(stream, (const char *)text.data, text.len);
+        report_write_json(&text, process);
+    print_document(stream, &text);
 }
 
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
@@ -174,7 +182,8 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
         print_text(&(struct printer){stream, text_print, true, true, false}, process);
         return;
     case FORMAT_JSON:
-        print_json(stream, process);
+    case FORMAT_JSON_LINES:
+        print_json(stream, process, format == FORMAT_JSON_LINES);
     }
 }
 
@@ -187,15 +196,15 @@ void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format 
     fputc('\n', stream);
 }
 
-void stacks_print_json_all(FILE *stream, const struct report *report)
+void stacks_print_json_all(FILE *stream, const struct report *report, enum stacks_format format)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
-    report_write_json_all(&text, report);
-    if (text.failed)
-        fputs("null\n", stream);
+    if (format == FORMAT_JSON_LINES)
+        report_write_json_line_all(&text, report);
     else
-        text_print(stream, (const char *)text.data, text.len);
+        report_write_json_all(&text, report);
+    print_document(stream, &text);
 }
 
 void stacks_print_findings(FILE *stream, const report_findings *findings, enum stacks_format format)

@@ -42,7 +42,8 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 /* Prints a line above the stacks of one of several processes, and an empty line. */
 void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format);
 
-/* Prints a report of several processes as one JSON document. */
-void stacks_print_json_all(FILE *stream, const struct report *report);
+/* Prints a report of several processes as one JSON document. format: FORMAT_JSON, or
+ * FORMAT_JSON_LINES for a document on one line. */
+void stacks_print_json_all(FILE *stream, const struct report *report, enum stacks_format format);
 
 #endif

@@ -104,6 +104,22 @@ static bool put_title(struct buffer *out, const struct report_process *process,
     return !out->failed;
 }
 
+/* Returns for how long none of the stacks has changed. REPORT_UNKNOWN: not known for all. */
+static int64_t unchanged_ms(const struct report_process *process, const size_t *threads,
+                            size_t count)
+{
+    int64_t least = INT64_MAX;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        const struct report_thread *t = &process->threads.items[threads[i]];
+
+        if (t->unchanged_ms < least)
+            least = t->unchanged_ms;
+    }
+    return least;
+}
+
 bool print_group(const struct printer *p, const struct report_process *process,
                  const size_t *threads, size_t count)
 {
@@ -119,7 +135,8 @@ bool print_group(const struct printer *p, const struct report_process *process,
         free(notes);
         return false;
     }
-    print_title(p, (struct report_text){(const char *)title.data, title.len}, "");
+    print_thread_title(p, (struct report_text){(const char *)title.data, title.len}, "",
+                       unchanged_ms(process, threads, count));
     print_frames(p, &process->threads.items[threads[0]].frames);
     put_notes(p, notes, found, count);
     fputc('\n', p->stream);

@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "color.h"
 #include "diagnosis/place.h"
+#include "phrases.h"
 
 /* How many times a recursive call is printed. Only the number of further repetitions is printed, as
  * by traceback.format_stack(). */
@@ -27,6 +29,21 @@ void print_title(const struct printer *p, struct report_text title, const char *
     if (!p->is_plain)
         fputs(color_end(p->stream), p->stream);
     fprintf(p->stream, "%s\n", remark);
+}
+
+void print_thread_title(const struct printer *p, struct report_text title, const char *remark,
+                        int64_t unchanged_ms)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    sentence_put(&text, remark);
+    if (unchanged_ms > 0 && !p->is_plain) {
+        sentence_put(&text, " (same stack for ");
+        sentence_put_duration(&text, unchanged_ms);
+        sentence_put(&text, ")");
+    }
+    buffer_put_u8(&text, '\0');
+    print_title(p, title, text.failed ? remark : (const char *)text.data);
 }
 
 static void put_frame(const struct printer *p, const struct report_frame *f)

@@ -24,6 +24,11 @@ struct printer {
 void print_name(const struct printer *p, struct report_text text);
 void print_title(const struct printer *p, struct report_text title, const char *remark);
 
+/* Prints a title and a remark, and for how long the stack did not change. unchanged_ms: as in
+ * report_thread; REPORT_UNKNOWN or 0: prints nothing about this. */
+void print_thread_title(const struct printer *p, struct report_text title, const char *remark,
+                        int64_t unchanged_ms);
+
 /* Prints the frames of a stack, the innermost last. Unless p is plain or full, leaves out the first
  * calls of a thread, which are in the module threading. */
 void print_frames(const struct printer *p, const report_frames *frames);

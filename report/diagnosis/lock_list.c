@@ -2,7 +2,6 @@
 #include "diagnosis/lock_list.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "buffer.h"
 #include "diagnosis/actor_words.h"
@@ -95,7 +94,7 @@ static bool add_title(struct report *r, struct report_text *title, const struct 
     struct report_text id = o->id;
 
     wait_words_put_object(&text, o);
-    if (id.len > len && memcmp(id.data, prefix, len) == 0)
+    if (text_begins(id, prefix) && id.len > len)
         id = (struct report_text){id.data + len, id.len - len};
     if (id.data) {
         sentence_put(&text, " at ");

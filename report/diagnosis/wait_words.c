@@ -201,11 +201,6 @@ void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_
     put_target(out, g, node, &p);
 }
 
-static bool is_same(struct report_text a, struct report_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node)
 {
     struct parts p = take_apart(g, node);
@@ -216,7 +211,7 @@ void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size
     sentence_put(out, p.words->before);
     sentence_put(out, "it");
     sentence_put(out, p.words->after);
-    if (words.len == 0 || (p.object && is_same(words, words_of_object(p.object))))
+    if (words.len == 0 || (p.object && text_equals(words, words_of_object(p.object))))
         return;
     sentence_put(out, " (");
     sentence_put_text(out, words);

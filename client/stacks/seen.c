@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/seen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "procfs/clock.h"
+
+/* A thread, and since when it has had its stack (clock_ms). */
+struct thread {
+    struct report_text id, stack;
+    int64_t since;
+};
+
+struct process {
+    struct report_text id;
+    struct thread *threads; /* sorted by id */
+    size_t count;
+    struct process *next;
+};
+
+/* The processes of a round. Their memory is in the arena. */
+struct round {
+    struct arena arena;
+    struct process *processes;
+};
+
+struct stacks_seen {
+    struct round before, now;
+};
+
+struct stacks_seen *stacks_seen_new(void)
+{
+    return calloc(1, sizeof(struct stacks_seen));
+}
+
+void stacks_seen_begin(struct stacks_seen *seen)
+{
+    arena_free(&seen->before.arena);
+    seen->before = seen->now;
+    seen->now = (struct round){.arena = {.max = 0}};
+}
+
+bool stacks_seen_is_first(const struct stacks_seen *seen)
+{
+    return !seen->before.processes;
+}
+
+static int compare_threads(const void *left, const void *right)
+{
+    return text_compare(((const struct thread *)left)->id, ((const struct thread *)right)->id);
+}
+
+/* Returns the thread of the previous round, or NULL. */
+static const struct thread *find(const struct stacks_seen *seen, struct report_text process,
+                                 struct report_text id)
+{
+    const struct thread wanted = {.id = id};
+    const struct process *p;
+
+    for (p = seen->before.processes; p; p = p->next) {
+        if (text_equals(p->id, process))
+            return bsearch(&wanted, p->threads, p->count, sizeof(*p->threads), compare_threads);
+    }
+    return NULL;
+}
+
+static struct report_text copy(struct arena *a, struct report_text text)
+{
+    char *data = arena_alloc(a, text.len + 1);
+
+    if (!data || !text.data)
+        return (struct report_text){NULL, 0};
+    memcpy(data, text.data, text.len);
+    return (struct report_text){data, text.len};
+}
+
+/* Sets unchanged_ms of a thread. Returns since when it has had its stack. */
+static int64_t compare(const struct stacks_seen *seen, struct report_text process,
+                       struct report_thread *t, int64_t now)
+{
+    const struct thread *before = find(seen, process, t->id);
+
+    if (!before)
+        return now;
+    if (!t->stack.data || !text_equals(before->stack, t->stack)) {
+        t->unchanged_ms = 0;
+        return now;
+    }
+    t->unchanged_ms = now - before->since;
+    return before->since;
+}
+
+void stacks_seen_add(struct stacks_seen *seen, struct report_process *process)
+{
+    struct arena *a = &seen->now.arena;
+    struct process *p = arena_alloc(a, sizeof(*p));
+    struct thread *threads = arena_array(a, process->threads.count, sizeof(*threads));
+    int64_t now = clock_ms();
+    size_t i;
+
+    for (i = 0; i < process->threads.count; i++) {
+        struct report_thread *t = &process->threads.items[i];
+        int64_t since = compare(seen, process->id, t, now);
+
+        if (threads)
+            threads[i] = (struct thread){copy(a, t->id), copy(a, t->stack), since};
+    }
+    if (!p || !threads)
+        return;
+    qsort(threads, process->threads.count, sizeof(*threads), compare_threads);
+    *p = (struct process){copy(a, process->id), threads, process->threads.count,
+                          seen->now.processes};
+    seen->now.processes = p;
+}
