@@ -8,6 +8,7 @@ import copy
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -343,6 +344,11 @@ libc.pause()
 """
 
 
+def first_syscall(pid: int) -> str:
+    """The system call of the main thread of a process, with its first argument."""
+    return " ".join(Path(f"/proc/{pid}/syscall").read_text().split()[:2])
+
+
 @needs_root
 def test_a_process_whose_memory_blocks_is_given_up() -> None:
     with start(BLOCK_MODULES) as running:
@@ -363,6 +369,69 @@ def test_a_process_whose_memory_blocks_is_given_up() -> None:
         )
         assert len(family["processes"]) >= 1
         assert f"process {running.pid} " in str(family["failed"])
+
+
+#: Starts a process whose ID is sys.argv[1].
+REUSE = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+wanted = ctypes.c_int(int(sys.argv[1]))
+asked = struct.pack("=10Q", 0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1)
+child = libc.syscall(435, ctypes.create_string_buffer(asked), len(asked))  # clone3
+if child == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+print(child, flush=True)
+sys.stdin.readline()
+"""
+
+#: Makes the kernel say that it has no descriptors of processes, as before Linux 5.3.
+FORBID_PIDFD = FORBID_READING.replace("number[0]", "434")
+
+
+def is_reading(pid: int) -> bool:
+    """Returns True if a thread of a process is in process_vm_readv(2)."""
+    number = {"x86_64": "310", "aarch64": "270"}[os.uname().machine]
+    tasks = Path(f"/proc/{pid}/task")
+    return any(number in (each / "syscall").read_text().split()[:1] for each in tasks.iterdir())
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setarch") is None, reason="needs setarch")
+@pytest.mark.parametrize("client", ["with pidfd", "without pidfd"])
+def test_another_process_that_gets_the_id_meanwhile_is_not_taken_for_it(client: str) -> None:
+    """The other process has the same memory, so that only its start tells the two apart."""
+    program = [shutil.which("setarch") or "", "-R", python(), "-c", BLOCK_MODULES]
+    environment = clean_environment(PYTHONHASHSEED="0")
+    first = Running(program, environment)
+    running = [first]
+    try:
+        assert first.read_line() == "ready"
+        if first.read_line() != "True":
+            pytest.skip("userfaultfd is not allowed here")
+        first.write("\n")
+        prepare = "" if client == "with pidfd" else FORBID_PIDFD
+        code = f"import ctypes, os, sys\n{prepare}\nos.execv(sys.argv[1], sys.argv[1:])"
+        reader = c_program("PYSTUCK_BIN", "--pid", first.pid, "--timeout", PATIENCE)
+        wait_until(lambda: "0x0" not in first_syscall(first.pid), "the page to be gone")
+        running.append(Running([python(), "-c", code, *reader], clean_environment()))
+        wait_until(lambda: is_reading(running[1].pid), "pystuck to be blocked")
+        os.kill(running[1].pid, signal.SIGSTOP)
+        first.kill()
+        running.append(Running([python(), "-c", REUSE, str(first.pid), *program], environment))
+        started = {running[2].read_line()}
+        if started == {"-1"}:
+            pytest.skip("the ID of a new process cannot be chosen here")
+        started |= {running[2].read_line(), running[2].read_line()}
+        assert started == {str(first.pid), "ready", "True"}
+        os.kill(running[1].pid, signal.SIGCONT)
+        assert running[1].wait() == 2, running[1].read_rest()
+        assert running[1].stderr().startswith(f"pystuck: process {first.pid} (")
+        ends = (") has ended\n", ") ended while its stacks were read\n")
+        assert running[1].stderr().endswith(ends)
+        assert read(first.pid)["threads"]
+    finally:
+        for each in running:
+            each.kill()
 
 
 def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
