@@ -511,14 +511,12 @@ static PyObject *call_check(PyObject *self, PyObject *objects)
 
 static PyMethodDef check_method = {"check", call_check, METH_O, NULL};
 
-/* Runs the code in `source`. Trace and profile functions of the program are not called for this
- * code. Returns false, with an exception, if the code fails. */
-static bool run_source(struct probe *p)
+bool ps_offsets_run(const char *text, PyMethodDef *method, void *probe, PyObject *argument)
 {
-    ps_auto PyObject *code = Py_CompileString(source, "<pystuck check>", Py_file_input);
+    ps_auto PyObject *code = Py_CompileString(text, "<pystuck check>", Py_file_input);
     ps_auto PyObject *names = code ? PyDict_New() : NULL, *done = NULL, *result = NULL;
-    ps_auto PyObject *self = names ? PyCapsule_New(p, NULL, NULL) : NULL;
-    ps_auto PyObject *check = self ? PyCFunction_New(&check_method, self) : NULL;
+    ps_auto PyObject *self = names ? PyCapsule_New(probe, NULL, NULL) : NULL;
+    ps_auto PyObject *check = self ? PyCFunction_New(method, self) : NULL;
 
     if (!check || PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) < 0 ||
         PyDict_SetItemString(names, "__name__", Py_None) < 0)
@@ -526,8 +524,10 @@ static bool run_source(struct probe *p)
     ps_thread_stop_tracing();
     done = PyEval_EvalCode(code, names, names);
     if (done)
-        result = PyObject_CallFunctionObjArgs(PyDict_GetItemString(names, "outer"), check, NULL);
+        result = PyObject_CallFunctionObjArgs(PyDict_GetItemString(names, "outer"), check, argument,
+                                              NULL);
     ps_thread_resume_tracing();
+    PyCapsule_SetName(self, "ended"); /* if `check` still exists, it finds no probe */
     return result;
 }
 
@@ -547,7 +547,7 @@ static const char *check_running(const struct python *py)
     code_cache_clear(&p.cache);
     if (!p.stack.frames || !p.stack.chunk || !p.cache.codes || !p.cache.lines)
         p.wrong = "no memory";
-    else if (!run_source(&p) || (!p.wrong && p.calls != 2))
+    else if (!ps_offsets_run(source, &check_method, &p, NULL) || (!p.wrong && p.calls != 2))
         p.wrong = WRONG("code");
     PyErr_Clear();
     arena_free(&p.arena);

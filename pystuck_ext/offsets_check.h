@@ -14,4 +14,10 @@
  * releases the GIL for a moment. Sets no exception. */
 const char *ps_offsets_check(const struct python *py);
 
+/* Runs Python code that defines a function outer(), and calls outer(check, argument); argument may
+ * be NULL. check: a function made from `method`, whose self is a capsule with the pointer `probe`
+ * and without a name. Trace and profile functions of the program are not called for this code.
+ * Returns false, with an exception, if the code fails. */
+bool ps_offsets_run(const char *text, PyMethodDef *method, void *probe, PyObject *argument);
+
 #endif

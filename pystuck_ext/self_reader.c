@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "current_frames.h"
+#include "lock_offsets_check.h"
 #include "offsets_check.h"
 #include "own_offsets.h"
 #include "reference.h"
@@ -275,8 +276,12 @@ struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char
         *why = ps_offsets_check(&python);
     if (!*why && !is_right(r))
         *why = "the stacks that were read are not those that Python shows";
-    if (!*why)
-        return r;
-    stackreader_free(r);
-    return NULL;
+    if (*why) {
+        stackreader_free(r);
+        return NULL;
+    }
+    *why = ps_lock_offsets_check(&python);
+    if (*why)
+        stackreader_refuse_locks(r);
+    return r;
 }

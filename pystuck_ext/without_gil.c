@@ -192,6 +192,8 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
                "the stacks cannot be read while C code keeps the GIL: %s (known versions of "
                "Python: 3.9 to 3.15)",
                why ? why : "no memory");
+    else if (why)
+        ps_log(log, PS_LOG_WARNING, "what threads wait for and hold cannot be read: %s", why);
     if (!state->without_gil)
         return;
     report_init(&facts, 0);
@@ -435,6 +437,8 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
         ps_gil_helper_look(state->helper, &look);
         p.shortage.items = shortage->shortage.items;
         p.shortage.count = shortage->shortage.count;
+        if (!stackreader_reads_locks(state->reader))
+            report_add_missing(&a, &p, "locks", "they cannot be read in this release of Python");
         reply_with(w, &a, &p, &look, (deadline_in(0) - start) / 1000000, result);
     }
     madvise(w->memory, RESERVED, MADV_DONTNEED); /* zeroes it */
@@ -492,9 +496,8 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
     enum stackreader_result result = STACKREADER_NONE;
 
     *complete = false;
-
-    if (!w || !state->reader || w->fork_count != ps_fork_count() ||
-        pthread_mutex_trylock(&w->lock) != 0)
+    if (!w || !state->reader || !stackreader_reads_locks(state->reader) ||
+        w->fork_count != ps_fork_count() || pthread_mutex_trylock(&w->lock) != 0)
         return NULL;
     if (w->facts.processes.count > 0)
         process = report_add_process(report);

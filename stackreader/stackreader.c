@@ -45,6 +45,7 @@ struct stackreader {
     struct lock_report locks;
     uint64_t *states, *states_after; /* two arrays for THREADS_MAX addresses each */
     struct lock_check *checks;       /* for each thread of the report */
+    bool refuses_locks;
     size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };
 
@@ -104,6 +105,16 @@ void stackreader_free(struct stackreader *r)
 {
     if (r)
         munmap(r, r->size);
+}
+
+void stackreader_refuse_locks(struct stackreader *r)
+{
+    r->refuses_locks = true;
+}
+
+bool stackreader_reads_locks(const struct stackreader *r)
+{
+    return !r->refuses_locks;
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -409,6 +420,7 @@ struct reading {
     struct arena *arena;
     struct report_process *process;
     const struct stackreader_wish *wish;
+    bool locks;          /* read also what threads wait for and hold */
     uint64_t gil_holder; /* the address of a thread state, or 0 */
     int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
     bool cut;            /* not all threads were read */
@@ -477,7 +489,7 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
     size_t first = p->threads.count, i;
 
     names_find(&from->reader->python, interpreter, &names);
-    if (from->wish->locks && count > 0)
+    if (from->locks && count > 0)
         library_find(&from->reader->python, interpreter, &from->reader->library);
     read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
                 &id);
@@ -489,7 +501,7 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]) ||
             from->reader->limit.left < 0)
             break;
-        if (from->wish->locks)
+        if (from->locks)
             set_locks(from->reader, from->arena, t, states[i - 1],
                       &from->reader->checks[p->threads.count]);
         if (p->gil && states[i - 1] == from->gil_holder) {
@@ -501,7 +513,7 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
     if (i > 0)
         from->cut = true;
     remove_ended(from, interpreter, states, count, first);
-    if (from->wish->locks)
+    if (from->locks)
         read_locks_again(from->reader, p, first);
 }
 
@@ -609,7 +621,12 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
                                          const struct stackreader_wish *wish)
 {
     static const struct stackreader_wish all;
-    struct reading reading = {r, arena, process, wish ? wish : &all, 0, REPORT_UNKNOWN, false};
+    struct reading reading = {.reader = r,
+                              .arena = arena,
+                              .process = process,
+                              .wish = wish ? wish : &all,
+                              .locks = wish && wish->locks && !r->refuses_locks,
+                              .holder = REPORT_UNKNOWN};
 
     code_cache_clear(&r->cache); /* its texts belong to the arena of an earlier report */
     value_room_clear(&r->values);
@@ -618,7 +635,7 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     if (!read_interpreters(&reading))
         return STACKREADER_NONE;
     remove_skipped(&reading);
-    if (reading.wish->locks)
+    if (reading.locks)
         finish_locks(&reading);
     return reading.cut || r->limit.left < 0 ? STACKREADER_CUT : STACKREADER_ALL;
 }

@@ -31,6 +31,12 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
 void stackreader_free(struct stackreader *r);
 
+/* From now on, stackreader_read ignores wish->locks: offsets that only locks need are wrong. */
+void stackreader_refuse_locks(struct stackreader *r);
+
+/* True unless stackreader_refuse_locks was called. */
+bool stackreader_reads_locks(const struct stackreader *r);
+
 /* What to read. If all members are zero: all threads, and the GIL of the main interpreter. */
 struct stackreader_wish {
     const uint64_t *skip; /* the idents of threads to leave out. A thread that holds the GIL is

@@ -230,6 +230,7 @@ if PYTHON_INTERNALS
 check_LTLIBRARIES += testsuite/interop/stackreader_module.la
 testsuite_interop_stackreader_module_la_SOURCES = testsuite/interop/stackreader_module.c \
 	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
+	pystuck_ext/lock_offsets_check.c pystuck_ext/lock_offsets_check.h \
 	pystuck_ext/native_thread.c pystuck_ext/native_thread.h \
 	pystuck_ext/offsets_check.c pystuck_ext/offsets_check.h \
 	pystuck_ext/own_offsets.c pystuck_ext/own_offsets.h \

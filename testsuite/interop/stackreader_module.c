@@ -15,6 +15,7 @@
 #include "image.h"
 #include "known_offsets.h"
 #include "locate.h"
+#include "lock_offsets_check.h"
 #include "memory_pid.h"
 #include "offsets_check.h"
 #include "own_offsets.h"
@@ -395,14 +396,14 @@ unsigned ps_fork_count(void)
     return 0;
 }
 
-/* check(changes) -> (reason, reason): the reasons, or None, why run_server and ps_offsets_check
- * alone would not use offsets in which ints were changed. changes: pairs of an index in struct
- * offsets and the new value. */
+/* check(changes) -> (reason, reason, reason): the reasons, or None, why run_server,
+ * ps_offsets_check alone and ps_lock_offsets_check alone would not use offsets in which ints were
+ * changed. changes: pairs of an index in struct offsets and the new value. */
 static PyObject *check(PyObject *self, PyObject *changes)
 {
     struct offsets offsets = ps_own_offsets;
     struct python python = {memory_self(), &offsets, (uint64_t)(uintptr_t)_PyRuntime};
-    const char *why, *alone;
+    const char *why, *alone, *locks;
     Py_ssize_t i;
 
     (void)self;
@@ -414,8 +415,9 @@ static PyObject *check(PyObject *self, PyObject *changes)
         memcpy((char *)&offsets + sizeof(int) * (size_t)index, &value, sizeof(value));
     }
     alone = ps_offsets_check(&python);
+    locks = ps_lock_offsets_check(&python);
     stackreader_free(ps_self_reader_new(&offsets, &why));
-    return Py_BuildValue("(zz)", why, alone);
+    return Py_BuildValue("(zzz)", why, alone, locks);
 }
 
 /* offsets() -> the ints of struct offsets. */

@@ -628,19 +628,30 @@ print("went on", flush=True)
 """
 )
 
-#: The index of code.first_line in struct offsets.
-FIRST_LINE = 33
+#: The indices of code.first_line and function.code in struct offsets.
+FIRST_LINE, FUNCTION_CODE = 33, 50
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")
-def test_a_wrong_offset_turns_the_reader_off() -> None:
-    running = Running([python(), "-c", BROKEN, str(FIRST_LINE)], debuggee_environment())
-    try:
-        assert re.fullmatch(
+@pytest.mark.parametrize(
+    ("offset", "warning"),
+    [
+        (
+            FIRST_LINE,
             r"the stacks cannot be read while C code keeps the GIL: .+ "
             r"\(known versions of Python: 3\.9 to 3\.15\)",
-            json.loads(running.read_line()),
-        )
+        ),
+        (
+            FUNCTION_CODE,
+            r"what threads wait for and hold cannot be read: offsets are wrong: .+",
+        ),
+    ],
+    ids=["frames", "locks"],
+)
+def test_a_wrong_offset_turns_the_reader_off(offset: int, warning: str) -> None:
+    running = Running([python(), "-c", BROKEN, str(offset)], debuggee_environment())
+    try:
+        assert re.fullmatch(warning, json.loads(running.read_line()))
         debuggee = Debuggee.__new__(Debuggee)
         told = json.loads(running.read_line())
         debuggee.host, debuggee.port, debuggee.unix_socket = told["host"], told["port"], None
