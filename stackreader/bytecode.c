@@ -20,7 +20,8 @@ static bool read_int(const struct python *py, uint64_t address, int offset, int 
     return true;
 }
 
-/* Returns the number of items of a tuple, or -1. */
+/* Returns the number of items of the tuple to which a member of a code object points; -1 if the
+ * tuple cannot be read. */
 static int tuple_size(const struct python *py, uint64_t code, int member)
 {
     uint64_t address;
@@ -83,17 +84,18 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
 
 /* ---- Instrumented instructions --------------------------------------------------------------- */
 
-/* Where the original instructions are, as two arrays. The number of the original instruction of
- * unit i is at the address of the array + i * step. */
+/* Two arrays with the numbers of the instructions that a debugger has replaced. The number of the
+ * instruction that was in code unit i is at (address of the array) + i * (step of the array). */
 struct originals {
     uint64_t lines, instructions; /* addresses of the arrays; 0: there is none */
     unsigned step;                /* the step of `lines`; the step of `instructions` is 1 */
 };
 
-/* The possible sizes of an entry of `lines`, in bytes. From some release of 3.13 on, the size
- * precedes the entries. In releases before that one, all entries have two bytes, and the first byte
- * is the number of the first instruction, or 0. No function begins with an instruction whose number
- * is a possible size. */
+/* The smallest and the largest size of an entry of `lines`, in bytes. From some release of 3.13 on,
+ * a byte with the size precedes the entries. In earlier releases, there is no such byte, all
+ * entries have two bytes, and the first byte is the number of the first instruction of the
+ * function, or 0. This number cannot be mistaken for a size, because no function begins with an
+ * instruction that has such a number. */
 #define ENTRY_MIN 2
 #define ENTRY_MAX 5
 
@@ -136,8 +138,8 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
     return number;
 }
 
-/* Replaces the instructions of a debugger in b->units by the original ones. Returns false if the
- * original ones cannot be found. */
+/* Replaces the instructions in b->units that are those of a debugger by the original instructions.
+ * Returns false if the original instructions cannot be found. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;
@@ -176,18 +178,18 @@ bool bytecode_read(const struct python *py, const struct code_shape *shape, stru
 
 /* ---- The table of handlers, from 3.11 on ----------------------------------------------------- */
 
-/* An entry: the instructions from `start` to before `end` have the handler at `target`. All three
- * are offsets in bytes. depth: the depth of the value stack when the handler begins, without the
- * values that are pushed for it: the offset of the instruction, if `lasti` is set, and then the
- * exception. */
+/* An entry of the table: if an instruction from `start` to before `end` raises an exception, Python
+ * continues at `target`. These three members are offsets in bytes. Before it continues there,
+ * Python reduces the value stack to `depth` values. Then it pushes the offset of the instruction
+ * that raised the exception, if `lasti` is set, and the exception. */
 struct handler {
     int64_t start, end, target;
     int depth;
     bool lasti;
 };
 
-/* Reads a number of the table: bytes of six bits each, all but the last one with bit 6 set. Returns
- * -1 at the end of the table. */
+/* Reads a number of the table. Each byte contains six bits of the number, the highest bits first.
+ * Bit 6 is set in all bytes except the last one. Returns -1 at the end of the table. */
 static int64_t next_number(const struct bytecode *b, size_t *at)
 {
     int64_t value = 0;
@@ -232,14 +234,15 @@ static int operation_at(const struct bytecode *b, int64_t offset)
     return b->opcodes[b->units[offset]].operation;
 }
 
-/* From 3.11 on, the handler begins with PUSH_EXC_INFO, and WITH_EXCEPT_START follows. A debugger
- * may have replaced PUSH_EXC_INFO in the memory, but never WITH_EXCEPT_START. */
+/* True if the handler is that of a `with` block. From 3.11 on, such a handler begins with
+ * PUSH_EXC_INFO and WITH_EXCEPT_START. Only WITH_EXCEPT_START is checked, because a debugger may
+ * have replaced PUSH_EXC_INFO in the memory, but never replaces WITH_EXCEPT_START. */
 static bool is_with_handler(const struct bytecode *b, int minor, int64_t handler)
 {
     return operation_at(b, minor >= 11 ? handler + 2 : handler) == OP_WITH_EXCEPT_START;
 }
 
-/* Returns the offset of the last instruction before `end`; -1: there is none. */
+/* Returns the offset of the instruction that ends at `end`; -1 if there is no such instruction. */
 static int64_t instruction_before(const struct bytecode *b, int64_t end)
 {
     int64_t i = 0, last = -1;
@@ -251,8 +254,8 @@ static int64_t instruction_before(const struct bytecode *b, int64_t end)
     return i == end ? last : -1;
 }
 
-/* Returns the offset of the instruction that enters the block with this handler: the one before the
- * first instruction of the block. */
+/* Returns the offset of the instruction that enters the block whose handler is at `target`. This is
+ * the instruction before the first instruction of the block. -1: there is no such instruction. */
 static int64_t enter_of(const struct bytecode *b, int64_t target)
 {
     struct handler h;
@@ -266,8 +269,9 @@ static int64_t enter_of(const struct bytecode *b, int64_t target)
     return first == INT64_MAX ? -1 : instruction_before(b, first);
 }
 
-/* An instruction has one handler in the table, that of the innermost block. The handler of the next
- * outer block is the one that the first instruction of this handler has. */
+/* For each instruction, the table has only the handler of the innermost block. The instructions of
+ * this handler are in the next outer block, so the table has the handler of the outer block for
+ * them. */
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX])
 {
@@ -358,8 +362,8 @@ static enum change set_depth(const struct code_shape *shape, struct bytecode *b,
     return CHANGE_NEW;
 }
 
-/* Sets the depths that do not follow from other instructions: at the beginning, and at handlers.
- * Sets all others to -1. */
+/* Sets the depths at the first instruction and at the handlers, because these depths do not follow
+ * from other instructions. Sets all other depths to -1. */
 static bool set_first_depths(const struct python *py, const struct code_shape *shape,
                              struct bytecode *b)
 {
@@ -371,7 +375,8 @@ static bool set_first_depths(const struct python *py, const struct code_shape *s
     memset(b->depths, 0xff, sizeof(*b->depths) * (b->size / 2 + 1));
     if (b->size == 0)
         return false;
-    /* From 3.10 to 3.12, when a generator begins, its stack has the value that was sent to it. */
+    /* In 3.10 to 3.12, the value stack of a generator is not empty when the generator begins: it
+     * contains the value that was sent to the generator. */
     b->depths[0] = is_generator && minor >= 10 && minor <= 12;
     while (next_handler(b, &at, &h)) {
         if (set_depth(shape, b, (size_t)h.target / 2, h.depth + h.lasti + 1) == CHANGE_INVALID)
@@ -380,7 +385,8 @@ static bool set_first_depths(const struct python *py, const struct code_shape *s
     return true;
 }
 
-/* Sets the depths at the instructions that may follow one instruction. */
+/* Sets the depths at the instructions that may be executed next after the present instruction of w.
+ */
 static enum change step(const struct python *py, const struct code_shape *shape, struct bytecode *b,
                         const struct walk *w)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The instructions of a code object: which `with` blocks an instruction is in, and how deep the
- * value stack is before it.
+ * value stack is before the instruction.
  */
 #ifndef STACKREADER_BYTECODE_H
 #define STACKREADER_BYTECODE_H
@@ -21,7 +21,8 @@ struct code_shape {
     int8_t names_release; /* 1: the code has the name "release"; -1: it has not; 0: not known */
 };
 
-/* Reads the shape of a code object. Returns false if it cannot be read or contradicts itself. */
+/* Reads the shape of a code object. Returns false if the code object cannot be read, or if its
+ * members contradict each other. */
 bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *shape);
 
 /* A `with` block that an instruction is in. */
@@ -44,7 +45,7 @@ struct bytecode {
 };
 
 /* Reads the instructions and the table of handlers of a code object. Returns false if they cannot
- * be read or do not fit. */
+ * be read or do not fit into *b. */
 bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b);
 
 /* A try, finally or `with` block that an instruction is in. */
@@ -60,11 +61,12 @@ struct try_block {
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX]);
 
-/* Describes a block if it is that of a `with`; else returns false. */
+/* Fills *to if the block is a `with` block. Returns false if it is a block of another kind. */
 bool bytecode_with_block(const struct bytecode *b, int minor, const struct try_block *block,
                          struct with_block *to);
 
-/* An instruction with its whole argument. */
+/* An instruction, and its argument together with the parts in EXTENDED_ARG instructions before it.
+ */
 struct instruction {
     int operation; /* enum operation */
     uint32_t argument;
@@ -84,11 +86,12 @@ bool walk_on(const struct bytecode *b, struct walk *w);
 /* Returns the index of the instruction to which the present instruction jumps. */
 size_t jump_target(int minor, const struct walk *w);
 
-/* Returns the instruction at an offset. Its operation is OP_INVALID if there is none. */
+/* Returns the instruction at an offset. If there is no instruction at this offset, the operation of
+ * the result is OP_INVALID. */
 struct instruction bytecode_at(const struct bytecode *b, int64_t offset);
 
-/* Returns the depth of the value stack before the instruction at `offset`, up to 3.13. Returns -1
- * if it is not known. */
+/* Returns the depth of the value stack before the instruction at `offset`; -1 if the depth is not
+ * known. From 3.14 on, the depth is never known. */
 int bytecode_depth(const struct python *py, const struct code_shape *shape, struct bytecode *b,
                    int64_t offset);
 

@@ -4,8 +4,8 @@
 #include "linetable.h"
 #include "objects.h"
 
-/* True if the object at an address is a class. Its type must be the class `type`, which is
- * recognized because it is its own type. */
+/* True if the object at an address is a class. The type of the object must be the class `type`. The
+ * class `type` is recognized because it is its own type. */
 static bool is_type(const struct python *py, uint64_t address)
 {
     uint64_t type = object_type(py, address);
@@ -49,10 +49,8 @@ static bool read_members(const struct python *py, uint64_t address, struct code_
     return true;
 }
 
-/* True if this is the type of code objects: its name is "code". If the name cannot be read, any
- * type is accepted: in a core file, the name may be missing, because it is in a file that was not
- * found.
- */
+/* True if `type` is the type of code objects, which has the name "code". In a core file, the name
+ * may be missing, because it is in a file that was not found. If so, any class is accepted. */
 static bool is_code_type(const struct python *py, struct code_cache *cache, uint64_t type)
 {
     uint64_t name;
@@ -91,7 +89,8 @@ void code_cache_clear(struct code_cache *cache)
     cache->count = 0;
 }
 
-/* Returns the place of a code object in the cache: the one that has it, or a free one. */
+/* Returns the place of the cache that contains a code object. If the cache does not contain it,
+ * returns a free place. */
 static struct code *find_place(const struct code_cache *cache, uint64_t address)
 {
     uint64_t hash = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */

@@ -2,8 +2,8 @@
  *
  * Reads the file, function and line of a frame from its code object.
  *
- * The program may free a code object at any time, and another one may take its place in memory. So
- * a code object is compared with its memory again after it was read: see code_is_same.
+ * The program may free a code object at any time, and another object may take its place in memory.
+ * So after a code object was read, it is compared with its memory again: see code_is_same.
  */
 #ifndef STACKREADER_CODE_H
 #define STACKREADER_CODE_H
@@ -12,7 +12,8 @@
 #include "objects.h"
 #include "report.h"
 
-/* The members of a code object, as they are in memory. The first ones are addresses of objects. */
+/* The members of a code object, as they are in memory. Those of type uint64_t are addresses of
+ * objects. */
 struct code_members {
     uint64_t type, file, name, qualname, lines; /* lines: a bytes object, the table of lines */
     int32_t first_line, first_traceable;
@@ -47,16 +48,16 @@ struct code_cache {
 /* Empties the cache. Call it before the first use. */
 void code_cache_clear(struct code_cache *cache);
 
-/* Returns the code object at an address, from the cache if possible. Sets *added (which may be
- * NULL) to true if it was not in the cache. Its member `valid` is false if the object cannot be
- * read or is not a code object. Returns NULL if the cache is full. The result is valid until
- * code_cache_clear. */
+/* Returns the code object at an address, from the cache if possible. Sets *added (`added` may be
+ * NULL) to true if the object was not in the cache. The member `valid` of the result is false if
+ * the object cannot be read or is not a code object. Returns NULL if the cache is full. The result
+ * is valid until code_cache_clear. */
 struct code *code_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                        uint64_t address, bool *added);
 
-/* True if the members of a code object are the same as when it was read. Then it was neither freed
- * nor replaced in between, and what was read from it and from its strings and tables is right. If
- * they are not, reads the object again at the next code_read. */
+/* True if the members of a code object are the same as when the object was read. If so, the object
+ * has not been freed or replaced since then, and what was read from the object, its strings and its
+ * tables is right. If the members have changed, the next code_read() reads the object again. */
 bool code_is_same(const struct python *py, struct code *code);
 
 /* Returns the line of the instruction at `offset`, in bytes from the first instruction, or

@@ -3,15 +3,17 @@
  * The kernel puts on the stack of a new process, from lower to higher addresses: the number of
  * arguments, pointers to them, a null pointer, pointers to the environment, a null pointer, the
  * auxiliary vector, the texts of arguments and environment, and the name of the executed file. A
- * note also has the auxiliary vector, and this has the address of that name.
+ * note of the core file also contains the auxiliary vector. An entry of the auxiliary vector is the
+ * address of the name of the executed file.
  */
 #include "core_arguments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The most bytes that are searched, below the name of the executed file. The kernel allows 6 MB of
- * arguments and environment, and the pointers to them are added. */
+/* The maximum size of the part of the stack that is searched, in bytes. This part ends at the name
+ * of the executed file. The kernel allows 6 MB of arguments and environment; the pointers to them
+ * need additional room. */
 #define STACK_MAX     ((size_t)16 << 20)
 #define ARGUMENTS_MAX 100000
 #define WORD          sizeof(uint64_t)
@@ -57,7 +59,7 @@ static bool read_stack(const struct core *core, struct stack *s)
     return s->size == end - s->start;
 }
 
-/* Sets *offset to the offset of the auxiliary vector in *s. Searches from the end. */
+/* Sets *offset to the offset of the auxiliary vector in *s. Begins the search at the end of *s. */
 static bool find_auxv(const struct core *core, const struct stack *s, size_t *offset)
 {
     size_t at;
@@ -73,8 +75,8 @@ static bool find_auxv(const struct core *core, const struct stack *s, size_t *of
     return false;
 }
 
-/* Sets *first to the offset of the pointer to the first argument, and *count. auxv: the offset of
- * the auxiliary vector. */
+/* Sets *first to the offset of the pointer to the first argument, and *count to the number of
+ * arguments. auxv: the offset of the auxiliary vector. */
 static bool find_pointers(const struct stack *s, size_t auxv, size_t *first, size_t *count)
 {
     size_t at = auxv, i;
@@ -95,7 +97,7 @@ static bool find_pointers(const struct stack *s, size_t auxv, size_t *first, siz
     return false;
 }
 
-/* Appends the text at an address. Returns false if it is not on the stack. */
+/* Appends the text at an address to *out. Returns false if the text is not on the stack. */
 static bool append(const struct stack *s, uint64_t address, struct core_arguments *out)
 {
     const unsigned char *text, *nul;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Finds the arguments of the process in a core file. They are not in a note, only in the memory.
+ * Finds the arguments of the process in a core file. No note contains the arguments, so they are
+ * read from the memory of the process.
  */
 #ifndef STACKREADER_CORE_ARGUMENTS_H
 #define STACKREADER_CORE_ARGUMENTS_H

@@ -15,9 +15,10 @@
 
 #include "elf_image.h"
 
-/* Limits, because the numbers in the file may be wrong: the mappings that a process can have with
- * the largest vm.max_map_count that is in use; the bytes of all notes; the threads; the entries of
- * the auxiliary vector, of which the kernel writes about 25. */
+/* The maximum numbers of segments, of bytes in all notes, of threads, and of entries of the
+ * auxiliary vector. There are limits because the numbers in the file may be wrong. SEGMENTS_MAX is
+ * the largest vm.max_map_count that is in use. The kernel writes about 25 entries of the auxiliary
+ * vector. */
 #define SEGMENTS_MAX 4000000
 #define NOTES_MAX    ((uint64_t)1 << 28)
 #define THREADS_MAX  1000000
@@ -99,9 +100,9 @@ static void headers_free(struct headers *list)
     free(list->items);
 }
 
-/* Returns the number of program headers. If the number does not fit into the file header, it is in
- * the first section header. If this is cut off, computes the number from the place of the notes,
- * which begin right behind the program headers. */
+/* Returns the number of program headers. If the number does not fit into the file header, the first
+ * section header contains it. If the section header is cut off, computes the number from the offset
+ * of the notes, because the notes begin right behind the program headers. */
 static uint64_t count_headers(const struct core *core, const struct elf *elf)
 {
     unsigned char bytes[ELF_SEGMENT_SIZE];
@@ -121,8 +122,8 @@ static uint64_t count_headers(const struct core *core, const struct elf *elf)
     return (first.offset - elf->segments_offset) / ELF_SEGMENT_SIZE;
 }
 
-/* Reads the program headers of segments and notes. *all: set to false if some of them are cut off.
- * Returns false if there is no memory. */
+/* Reads the program headers of segments and notes. *all: set to false if some program headers are
+ * cut off. Returns false if there is no memory. */
 static bool read_headers(const struct core *core, const struct elf *elf, struct headers *out,
                          bool *all)
 {
@@ -167,8 +168,9 @@ static struct core_segment segment_of(const struct elf_segment *s)
                                  .executable = s->flags & PF_X};
 }
 
-/* True if a program header is a segment with valid numbers. For mappings that it leaves out, gdb
- * writes segments without a size, which are ignored. */
+/* True if a program header describes a part of the memory, and its numbers are valid. False for a
+ * segment of size 0: gdb writes such a segment for each mapping that it leaves out of the core
+ * file. */
 static bool is_segment(const struct elf_segment *s)
 {
     return s->type == PT_LOAD && s->memory_size > 0 && s->memory_size <= UINT64_MAX - s->address &&
@@ -300,8 +302,9 @@ static size_t file_number(struct core *core, void **tree, const char *path)
     return (size_t)(*node - core->files) + 1;
 }
 
-/* Adds the mappings of files. entries: `count` of them. paths: their paths, each with a NUL at its
- * end, up to `end`. If there is no memory, adds only some of them. */
+/* Adds the mappings of files. entries: `count` entries of the note. paths: the path of each entry,
+ * with a NUL at its end. end: the end of all paths. If there is no memory, adds only some of them.
+ */
 static void add_mappings(struct core *core, const unsigned char *entries, size_t count,
                          uint64_t page_size, const char *paths, const char *end)
 {
@@ -326,8 +329,8 @@ static void add_mappings(struct core *core, const unsigned char *entries, size_t
     tdestroy(tree, keep);
 }
 
-/* Reads the note NT_FILE: the number of entries, the size of a page, the entries, the paths.
- * Returns false if there is no memory. */
+/* Reads the note NT_FILE. The note contains the number of entries, the size of a page, the entries,
+ * and the path of each entry. Returns false if there is no memory. */
 static bool read_files(struct core *core, const struct elf_note *note)
 {
     struct {
@@ -352,7 +355,8 @@ static bool read_files(struct core *core, const struct elf_note *note)
     return true;
 }
 
-/* Sets the access rights of a mapping, which the program headers have. */
+/* Sets the access rights of a mapping to those of the segment that contains it, because the note
+ * NT_FILE does not contain access rights. */
 static void set_access(const struct core *core, struct mapping *m)
 {
     const struct core_segment *s = segment_before(core, m->start);
@@ -460,8 +464,8 @@ static void read_signal(struct core *core, const struct elf_note *note)
         s->sender = info.si_pid;
 }
 
-/* Copies the auxiliary vector, up to AUXV_MAX entries, and reads the members that are needed.
- * Returns false if there is no memory. */
+/* Copies the auxiliary vector, up to AUXV_MAX entries. Sets the members of *core that are entries
+ * of the auxiliary vector. Returns false if there is no memory. */
 static bool read_auxv(struct core *core, const struct elf_note *note)
 {
     Elf64_auxv_t entry = {.a_type = AT_IGNORE};
@@ -524,8 +528,8 @@ static bool read_notes(struct core *core, const struct elf_segment *s, uint64_t 
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* True if the kernel writes a core file when this signal ends a process. If the file has another
- * signal, gdb has stopped the process with it. */
+/* True if the kernel writes a core file when this signal ends a process. A core file with another
+ * signal was written by gdb, which had stopped the process with this signal. */
 static bool is_fatal(int number)
 {
     static const int fatal[] = {SIGQUIT, SIGILL, SIGABRT, SIGFPE,  SIGSEGV,

@@ -19,8 +19,8 @@
 struct core_segment {
     uint64_t start, end; /* addresses */
     uint64_t offset;     /* the offset of its bytes in the core file */
-    uint64_t saved;      /* how many bytes of the memory the file should have; the kernel left out
-                          * the others. A file that is cut has fewer */
+    uint64_t saved;      /* how many bytes of this part the core file has if it is not cut. The
+                          * kernel left out the other bytes */
     bool readable, writable, executable;
 };
 
@@ -62,8 +62,8 @@ struct core {
     uint64_t file_name; /* AT_EXECFN: the address of the name of the executed file; 0: not known */
 };
 
-/* Reads up to `size` bytes at an offset of a file. Returns how many were read: fewer at the end of
- * the file, and after an error. */
+/* Reads up to `size` bytes at an offset of a file. Returns the number of bytes that were read. This
+ * number is less than `size` at the end of the file and after an error. */
 size_t core_read_at(int fd, uint64_t offset, void *to, size_t size);
 
 /* Opens a regular file for reading. Opening has no effect on a FIFO or a device. Returns a
@@ -81,9 +81,9 @@ enum core_result {
     CORE_NO_MEMORY
 };
 
-/* Reads the headers and notes of a core file. Takes fd, which must be a regular file. *machine: set
- * to the file's machine (EM_...) if the result is CORE_OTHER_MACHINE or CORE_32_BIT. Notes that are
- * cut or wrong are left out. Call core_close whatever the result is. */
+/* Reads the headers and notes of a core file. Takes ownership of fd, which must be a regular file.
+ * *machine: set to the machine of the core file (EM_...) if the result is CORE_OTHER_MACHINE or
+ * CORE_32_BIT. Notes that are cut or wrong are left out. Call core_close whatever the result is. */
 enum core_result core_open(struct core *core, int fd, uint16_t *machine);
 
 void core_close(struct core *core);
@@ -91,16 +91,16 @@ void core_close(struct core *core);
 /* True if the file has fewer bytes than its headers say. */
 bool core_is_cut(const struct core *core);
 
-/* Returns how many of the `size` bytes at an address the core file has, counted from the address.
- * *segment: set to the segment that the address is in, or NULL. *offset: set to the place of these
- * bytes in the file. */
+/* Returns how many of the `size` bytes of memory at an address can be read from the core file in
+ * one piece. *segment: set to the segment that contains the address, or NULL. *offset: set to the
+ * offset of these bytes in the core file. */
 size_t core_find(const struct core *core, uint64_t address, size_t size,
                  const struct core_segment **segment, uint64_t *offset);
 
 /* Reads up to `size` bytes at an address from the core file. Returns how many were read. */
 size_t core_read(const struct core *core, uint64_t address, void *to, size_t size);
 
-/* The value for a file that is not known. */
+/* The index of a file that is not known. */
 #define CORE_NO_FILE SIZE_MAX
 
 /* Returns the index of the executable in core->files, or CORE_NO_FILE. */

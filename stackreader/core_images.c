@@ -19,8 +19,8 @@
 
 /* ---- Files on this machine ------------------------------------------------------------------- */
 
-/* Reads the build ID of a file. Returns false if it is not an executable or library that a process
- * of this machine can map. */
+/* Reads the build ID of a file. Returns false if the file is not an executable or library that a
+ * process of this machine can map. */
 static bool read_build_id(int fd, struct elf_build_id *out)
 {
     unsigned char *head = malloc(HEAD_SIZE);
@@ -103,7 +103,7 @@ static enum image_state compare(const struct core_images *images, size_t file, i
 
 /* ---- Searching ------------------------------------------------------------------------------- */
 
-/* A file that is opened on a thread that can be left behind. */
+/* A file that a separate thread opens. If opening the file blocks, this thread is left behind. */
 struct opening {
     int fd;
     bool is_usable; /* the result of read_build_id() */
@@ -140,7 +140,7 @@ static bool has_blocked(const struct core_images *images)
 }
 
 /* Opens the file at a path. Sets *is_usable and *id as read_build_id() does. Returns -1 with errno
- * if it cannot be opened: ETIMEDOUT if that is blocked. */
+ * if the file cannot be opened. errno is ETIMEDOUT if opening the file is blocked. */
 static int open_patiently(const struct core_images *images, const char *path, bool *is_usable,
                           struct elf_build_id *id)
 {
@@ -165,7 +165,8 @@ static int open_patiently(const struct core_images *images, const char *path, bo
     return fd;
 }
 
-/* Opens the file at a path if it is the right one, and returns true. Sets image->state. */
+/* Opens the file at a path. Returns true, with the descriptor in image->fd, if the file is the one
+ * that the process had mapped. Sets image->state. */
 static bool try_path(const struct core_images *images, size_t file, const char *path)
 {
     struct core_image *image = &images->items[file];
@@ -204,8 +205,8 @@ static bool try_own_path(const struct core_images *images, size_t file)
     return try_path(images, file, name);
 }
 
-/* Tries the files that debuginfod-find(1) has downloaded. They are in the directory that its
- * environment variable names, or else in the cache directory of the user. */
+/* Tries the files that debuginfod-find(1) has downloaded. They are in the directory that the
+ * environment variable DEBUGINFOD_CACHE_PATH names, or else in the cache directory of the user. */
 static bool try_downloaded(const struct core_images *images, size_t file, const char *hex)
 {
     const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *home = getenv("XDG_CACHE_HOME");
@@ -258,9 +259,9 @@ static bool same_name(const char *a, const char *b)
     return strlen(x) == len && memcmp(x, y, len) == 0;
 }
 
-/* True if a file that the user has named, and that cannot be checked, must be used for this file of
- * the core file. It is used for the file with the same name. If no file has this name, it is used
- * as the executable. */
+/* Called if the core file does not show whether `given`, a path that the user has named, is this
+ * file of the core file. True if the two file names are equal. If no file of the core file has the
+ * name of `given`, `given` is taken for the executable. */
 static bool is_meant(const struct core_images *images, size_t file, const char *given)
 {
     const struct core *core = images->core;
@@ -284,7 +285,7 @@ static bool is_right(const struct core_images *images, size_t file, const struct
            (state == IMAGE_UNCHECKED && is_meant(images, file, given->path));
 }
 
-/* Tries the files that the user has named. */
+/* Looks for this file of the core file among the files that the user has named. */
 static bool try_given(const struct core_images *images, size_t file)
 {
     struct core_image *image = &images->items[file];

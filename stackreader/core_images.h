@@ -4,9 +4,9 @@
  * machine. A core file leaves out memory whose contents are in these files.
  *
  * A file is used only if it has the build ID that the core file has for it. If the file was linked
- * without a build ID, its first page must be the one in the core file. If the core file has
- * neither, only a file that the user has named is used: for the mapped file with the same name, or
- * else as the executable.
+ * without a build ID, its first page must be the one in the core file. If the core file has neither
+ * a build ID nor the first page, only a file that the user has named is used. It is used for the
+ * mapped file with the same name. If no mapped file has this name, it is used as the executable.
  */
 #ifndef STACKREADER_CORE_IMAGES_H
 #define STACKREADER_CORE_IMAGES_H
@@ -24,7 +24,7 @@ enum image_state {
     IMAGE_UNCHECKED /* the core file does not show whether the file at its path is the right one */
 };
 
-/* One of core->files. */
+/* What is known about one of core->files. */
 struct core_image {
     enum image_state state;
     bool was_read; /* build_id and page are set */
@@ -77,7 +77,8 @@ const struct core_image *core_images_get(const struct core_images *images, size_
 /* Reads up to `size` bytes of a file that was found. Returns how many were read. */
 size_t core_image_read(const struct core_image *image, uint64_t offset, void *to, size_t size);
 
-/* Returns the build ID that the core file has for a file; size 0: none. */
+/* Returns the build ID that the core file has for a file. If the core file has no build ID for the
+ * file, the size of the result is 0. */
 const struct elf_build_id *core_images_build_id(const struct core_images *images, size_t file);
 
 #define BUILD_ID_TEXT_SIZE (2 * ELF_BUILD_ID_MAX + 1)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The layouts of a dict's keys and values are those of Objects/dictobject.c and
- * Include/internal/pycore_dict.h in CPython. Their offsets are constants of this file and not in
- * struct offsets, since they have not changed since 3.11.
+ * Include/internal/pycore_dict.h in CPython. Their offsets are constants of this file and not
+ * members of struct offsets, since they have not changed since 3.11.
  */
 #include "dicts.h"
 
@@ -162,8 +162,8 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
 #define BATCH     32 /* the maximum number of entries that are read at once */
 #define HEAD_SIZE 48 /* the maximum size of the head of a str, which precedes its characters */
 
-/* Some entries of a dict, and the first bytes of each key object. In a str, the characters follow
- * these bytes. */
+/* Some entries of a dict, and the first bytes of each key object. If the key is a str, these bytes
+ * are its head, which precedes the characters. */
 struct batch {
     uint64_t keys[BATCH], values[BATCH];
     unsigned char heads[BATCH][HEAD_SIZE];
@@ -178,7 +178,7 @@ static bool read_values(const struct python *py, const struct dict *d, size_t i,
                                      b->count * sizeof(*b->values));
 }
 
-/* Reads up to BATCH entries, from entry i on. If they cannot be read at once, reads only entry i.
+/* Reads up to BATCH entries, from entry i on. If they cannot be read together, reads only entry i.
  */
 static bool read_batch(const struct python *py, const struct dict *d, size_t i, struct batch *b)
 {
@@ -213,7 +213,7 @@ static void read_heads(const struct python *py, struct batch *b)
     b->has_heads = size <= HEAD_SIZE && py->memory.read(&py->memory, pieces, count);
 }
 
-/* True if key j of the batch is this text. */
+/* True if entry j of the batch was not deleted, and its key is a str with this text. */
 static bool is_key(const struct python *py, const struct batch *b, size_t j, const char *text)
 {
     return b->keys[j] && b->values[j] &&
@@ -358,8 +358,9 @@ size_t dict_read(const struct python *py, const struct dict *d, size_t first, si
 
 #define CLASS_ENTRIES_MAX 512
 
-/* Sets *value to what a class itself has as the attribute with this name. Built-in classes are left
- * out: they have no attributes of the program. */
+/* Sets *value to the value of an attribute in the dict of a class. Does not look in the bases of
+ * the class. Returns false for built-in classes, because their attributes are not those of the
+ * program. */
 static bool find_in_class(const struct python *py, uint64_t type, uint64_t name, uint64_t *value)
 {
     uint64_t keys[BATCH], values[BATCH], flags, dict;
@@ -381,7 +382,7 @@ static bool find_in_class(const struct python *py, uint64_t type, uint64_t name,
     return false;
 }
 
-/* True if an object is a class. type: its type. */
+/* True if an object is a class. type: the type of the object. */
 static bool is_class(const struct python *py, uint64_t type)
 {
     uint64_t flags;
@@ -389,7 +390,8 @@ static bool is_class(const struct python *py, uint64_t type)
     return read_member(py, type, py->offsets->type.flags, &flags) && (flags & FLAG_TYPE_SUBCLASS);
 }
 
-/* The bases of a built-in class are built-in, too. */
+/* Does not check the bases of the class, because all bases of a built-in class are also built-in.
+ */
 bool has_class_attributes(const struct python *py, uint64_t object)
 {
     uint64_t type = object_type(py, object), flags;

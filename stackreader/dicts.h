@@ -39,7 +39,8 @@ bool dict_find_all(const struct python *py, const struct dict *d, const char *co
                    size_t count, uint64_t *values);
 
 /* Reads up to `room` entries from entry `first` on. A deleted entry has the value 0. Returns the
- * number of entries, 0 if there are no more or if they cannot be read. */
+ * number of entries that were read. Returns 0 if there are no more entries, or if they cannot be
+ * read. */
 size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
                  uint64_t *keys, uint64_t *values);
 
@@ -51,13 +52,15 @@ bool modules_open(const struct python *py, uint64_t interpreter, struct dict *mo
 bool module_open(const struct python *py, const struct dict *modules, const char *name,
                  struct dict *d);
 
-/* True if class_attribute_find() can find an attribute of an object: the object is a class of the
- * program, or has one. It cannot if the class is built-in, as int is. */
+/* True if class_attribute_find() can find attributes of an object: the object is a class of the
+ * program, or an instance of such a class. False for built-in classes such as int, and for their
+ * instances. */
 bool has_class_attributes(const struct python *py, uint64_t object);
 
-/* Sets *value to the address of an attribute that an object has from its classes: a value in a
- * class, or the value of a slot (__slots__). name: the address of the str that the class has as its
- * key. If the object is a class, looks in this class and its bases. */
+/* Finds an attribute that the class of an object, or a base of this class, defines. Sets *value to
+ * the address of the value in the class, or to the address of the value in the object's slot
+ * (__slots__). name: the address of the str that is the key in the dict of the class. If the object
+ * is itself a class, looks in this class and its bases. */
 bool class_attribute_find(const struct python *py, uint64_t object, uint64_t name, uint64_t *value);
 
 /* Sets *value to the address of the value of an attribute that is stored in the object itself: in

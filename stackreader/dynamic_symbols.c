@@ -35,8 +35,9 @@ static bool read_segments(const struct memory *m, uint64_t start, struct segment
            memory_read(m, start + head.e_phoff, out->items, out->count * sizeof(Elf64_Phdr));
 }
 
-/* Sets *bias, which follows from the segment that begins with the first page of the file. start:
- * the address of this page in the process. */
+/* Sets *bias to the number that must be added to an address in the file to get the address in the
+ * process. Computes *bias from the segment that contains the first page of the file, and from
+ * `start`, the address of this page in the process. */
 static bool find_bias(const struct segments *s, uint64_t start, uint64_t *bias)
 {
     size_t i;
@@ -58,8 +59,8 @@ bool dynamic_bias(const struct memory *memory, const struct mapping *first, uint
            find_bias(&segments, first->start, bias);
 }
 
-/* Returns the address in the process of a value of the dynamic section. glibc replaces the
- * addresses in the section by those in the process; other dynamic linkers do not. */
+/* Returns the address in the process for an address in the dynamic section. glibc replaces the
+ * addresses in this section by addresses in the process; other dynamic linkers do not. */
 static uint64_t address_of(const struct dynamic *d, uint64_t value)
 {
     return value < d->start ? value + d->bias : value;
@@ -136,10 +137,9 @@ static uint32_t gnu_hash(const char *name)
     return hash;
 }
 
-/* Looks the name up in a table of DT_GNU_HASH: a head of four words, a Bloom filter of words of 64
- * bits, buckets, and the hashes of the symbols. The lowest bit is set only in the last hash of a
- * bucket.
- */
+/* Looks the name up in the table DT_GNU_HASH. The table consists of a head of four words, a Bloom
+ * filter of 64-bit words, the buckets, and the hashes of the symbols. Among the hashes of a bucket,
+ * only the last one has its lowest bit set. */
 static bool find_by_gnu_hash(const struct dynamic *d, const char *name, uint64_t *address)
 {
     enum { BUCKETS, FIRST_SYMBOL, FILTER_SIZE, FILTER_SHIFT, HEAD };
@@ -187,8 +187,9 @@ static uint32_t old_hash(const char *name)
     return hash;
 }
 
-/* Looks the name up in a table of DT_HASH: the numbers of buckets and of symbols, then the first
- * symbol of each bucket, then for each symbol the next one in its bucket. */
+/* Looks the name up in the table DT_HASH. The table consists of the number of buckets, the number
+ * of symbols, the first symbol of each bucket, and for each symbol the next symbol in the same
+ * bucket. */
 static bool find_by_old_hash(const struct dynamic *d, const char *name, uint64_t *address)
 {
     uint32_t head[2], symbol;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The symbols that an executable or a library exports, from the memory of a process that has it
- * loaded. They are looked up in the hash tables that the dynamic linker uses.
+ * Finds the symbols that an executable or a library exports, in the memory of a process that has
+ * loaded the executable or library. Uses the hash tables that the dynamic linker also uses.
  */
 #ifndef STACKREADER_DYNAMIC_SYMBOLS_H
 #define STACKREADER_DYNAMIC_SYMBOLS_H
@@ -22,12 +22,13 @@ struct dynamic {
  * image, if it is for another kind of machine, or if it exports no symbols. */
 bool dynamic_open(struct dynamic *out, const struct memory *memory, const struct mapping *first);
 
-/* Sets *bias to what must be added to the addresses in a file. Returns false if the mapping does
- * not begin with the first page of an ELF image of this machine's kind. */
+/* Sets *bias to the number that must be added to an address in a file to get the address in the
+ * process. Returns false if the mapping does not begin with the first page of an ELF image of this
+ * machine's kind. */
 bool dynamic_bias(const struct memory *memory, const struct mapping *first, uint64_t *bias);
 
 /* Sets *address to the address of a symbol in the process. Returns false if the image does not
- * define it. */
+ * define the symbol. */
 bool dynamic_find(const struct dynamic *d, const char *name, uint64_t *address);
 
 #endif

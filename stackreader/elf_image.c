@@ -21,7 +21,7 @@ static const void *at(const struct elf *elf, uint64_t offset, uint64_t size)
 #define OWN_ORDER ELFDATA2MSB
 #endif
 
-/* Returns e_machine, which is at the same place in all classes. */
+/* Returns e_machine. Its offset is the same in ELF images of 32 and of 64 bits. */
 static uint16_t machine_of(const unsigned char *data)
 {
     const unsigned char *machine = data + offsetof(Elf64_Ehdr, e_machine);
@@ -177,9 +177,9 @@ bool elf_find_section(const struct elf *elf, const char *name, struct elf_sectio
 
 /* ---- Notes ----------------------------------------------------------------------------------- */
 
-/* Takes `size` bytes and the padding behind them, and returns a pointer to them. At the end of the
- * notes, the padding may be missing. before: how many bytes were taken since the last aligned
- * place. Returns NULL if fewer than `size` bytes are left. */
+/* Removes `size` bytes, and the padding behind them, from the beginning of *notes. Returns a
+ * pointer to the bytes. At the end of the notes, the padding may be missing. before: how many bytes
+ * were taken since the last aligned place. Returns NULL if fewer than `size` bytes are left. */
 static const unsigned char *take(struct elf_notes *notes, size_t size, size_t before)
 {
     const unsigned char *start = notes->at;

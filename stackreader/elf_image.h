@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* With ELF_32_BIT and ELF_OTHER_ENDIAN, only elf->machine is set. */
+/* The result of elf_open(). With ELF_32_BIT and ELF_OTHER_ENDIAN, only elf->machine is set. */
 enum elf_result {
     ELF_OK,
     ELF_NOT_ELF,
@@ -80,7 +80,7 @@ struct elf_build_id {
 /* Reads the build ID. Sets out->size to 0 and returns false if there is none. */
 bool elf_build_id(const struct elf *elf, struct elf_build_id *out);
 
-/* True if both are build IDs and equal. */
+/* True if two build IDs are equal. False if one of them is empty. */
 bool elf_same_build_id(const struct elf_build_id *a, const struct elf_build_id *b);
 
 /* Notes, such as those of a PT_NOTE segment. */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * If the frames of a running thread are read one by one, up to a quarter of the resulting stacks
- * are stacks that the thread never had. Reading twice and comparing does not find all of these: a
- * loop may have reached the same frames again. So a stack is FRAMES_EXACT only if:
+ * are stacks that the thread never had. Reading twice and comparing does not find all such stacks:
+ * a loop may have reached the same frames again. So a stack is FRAMES_EXACT only if:
  *
  *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
  *  2. the outermost frame is one that can be outermost;
- *  3. the thread did not run during the reading, as its CPU time shows (in another process: its
- * state and the number of its waits). If it ran, or if this is not known, instead:
+ *  3. the thread did not run during the reading. Its CPU time shows this; for a thread of another
+ *     process, its state and the number of its waits show it. If the thread ran, or if it is not
+ *     known whether it ran, condition 4 takes the place of condition 3:
  *  4. three more readings, at random intervals, have the same result.
  *
  * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
@@ -53,7 +54,7 @@ static void parse_frame(const struct python *py, uint64_t address, const unsigne
         f->at = (uint64_t)(int64_t)int_at(bytes, o->frame.at);
 }
 
-/* The place of a thread's stack, as its thread state shows it. */
+/* Where the stack of a thread is, according to the thread state. */
 struct place {
     uint64_t current; /* the address of the pointer to the innermost frame */
     uint64_t chunk;   /* the newest chunk of the data stack; 0: none */
@@ -101,10 +102,11 @@ static uint64_t chunk_end(const struct place *p, const struct raw_stack *stack)
     return p->size > 0 ? p->chunk + pointer_at(stack->chunk, CHUNK_SIZE_OFFSET) : 0;
 }
 
-/* True if a frame can be at this address. On the data stack, the frame of a caller is below the
+/* True if the frame can be at its address. On the data stack, the frame of a caller is below the
  * frame of its callee, and all frames are below the top. Frames outside of the newest chunk are not
- * checked. *above: the address of the callee's frame in the newest chunk; for the innermost one,
- * the top. It is set to the address of this frame. end: the end of the chunk. */
+ * checked. *above: the address of the frame that was checked before, or the top of the stack if no
+ * frame was checked before. If the frame is checked, *above is set to its address. end: the end of
+ * the newest chunk. */
 static bool is_in_order(const struct place *p, uint64_t end, const struct raw_frame *f,
                         uint64_t *above)
 {
@@ -116,8 +118,9 @@ static bool is_in_order(const struct place *p, uint64_t end, const struct raw_fr
     return true;
 }
 
-/* Returns a pointer to the bytes of a frame. If they are in the copy of the chunk, it points into
- * this. If not, they are read into `bytes`. Returns NULL if they cannot be read. */
+/* Returns a pointer to the bytes of a frame. If the copy of the chunk contains the frame, the
+ * pointer points into this copy. If not, the frame is read into `bytes`. Returns NULL if the frame
+ * cannot be read. */
 static const unsigned char *frame_at(const struct python *py, const struct place *p,
                                      const struct raw_stack *stack, uint64_t address,
                                      unsigned char *bytes)
@@ -149,8 +152,8 @@ static bool follow(const struct python *py, const struct place *p, struct raw_st
         }
         if (address == seen || !(found = frame_at(py, p, stack, address, bytes)))
             return false;
-        /* Brent's algorithm, which finds cycles: `seen` is the latest frame whose number is a power
-         * of 2. */
+        /* Find cycles with Brent's algorithm: `seen` is the address of the latest frame whose
+         * number is a power of 2. */
         if (stack->count == next_seen) {
             seen = address;
             next_seen *= 2;

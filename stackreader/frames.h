@@ -63,8 +63,8 @@ bool frames_have_not_run(const struct python *py, pid_t native_id, const struct 
 /* True if the thread has not run since frames_read, or has the same frames again. */
 bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_stack *stack);
 
-/* True if the frame marks a place where C code has called the interpreter: it has no Python code.
- */
+/* True if the frame marks a place where C code has called the interpreter. Such a frame has no
+ * Python code. */
 bool frame_is_shim(const struct python *py, const struct raw_frame *f);
 
 /* True if Python's own functions (such as traceback.print_stack) show the frame. They show neither

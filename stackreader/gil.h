@@ -17,8 +17,8 @@ struct gil {
                              asks the thread that has it to release it */
 };
 
-/* Reads the GIL of an interpreter, given by its address. Up to 3.11, all interpreters share one
- * GIL. Returns false if it cannot be read. */
+/* Reads the GIL of the interpreter at an address. Up to 3.11, all interpreters share one GIL.
+ * Returns false if the GIL cannot be read. */
 bool gil_read(const struct python *py, uint64_t interpreter, struct gil *gil);
 
 #endif

@@ -5,8 +5,8 @@
 
 /* A member of struct offsets that struct _Py_DebugOffsets also has. */
 struct debug_member {
-    short to;   /* its offset in struct offsets. -1: the end of the list, whose `word` is the number
-                 * of words of struct _Py_DebugOffsets */
+    short to;   /* its offset in struct offsets. -1: this entry ends the list, and its `word` is the
+                 * number of words of struct _Py_DebugOffsets */
     short word; /* the index of the word that has its value */
     short group_size; /* the index of the word with the size of the struct that has the member */
 };
@@ -32,8 +32,8 @@ static const struct debug_member *const layouts[] = {
 #define STRUCT_MIN 8
 #define STRUCT_MAX 0x100000
 
-/* The value of the last word from 3.14 on: the size of the path of a script for a remote debugger.
- */
+/* The value of the last word of struct _Py_DebugOffsets from 3.14 on. This word is the size of the
+ * path of a script for a remote debugger. */
 #define SCRIPT_PATH_SIZE 512
 
 #define LEVEL_CANDIDATE 0xc
@@ -94,8 +94,9 @@ static bool copy_members(const void *bytes, size_t size, int minor, struct offse
     return minor == DEBUG_OFFSETS_MINOR || word_at(bytes, (size_t)m->word - 1) == SCRIPT_PATH_SIZE;
 }
 
-/* True if the members of a str precede the characters, and an ASCII str has the shorter head.
- * Readers copy the head into a buffer of fixed size and then read its members from there. */
+/* True if the members of a str are in its head, and the head of an ASCII str is not longer than
+ * that of another str. This is checked because readers copy the head into a buffer of fixed size
+ * and read the members from this buffer. */
 static bool are_in_head(const struct offsets *o)
 {
     return o->text.ascii <= o->text.compact &&

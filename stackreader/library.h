@@ -8,7 +8,7 @@
 
 #include "python_process.h"
 
-/* What a thread waits for or holds. */
+/* The kinds of objects that a thread waits for or holds. */
 enum lock_kind {
     LOCK_NONE,
     LOCK_PLAIN,   /* _thread.lock: threading.Lock() */

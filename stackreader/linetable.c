@@ -5,8 +5,8 @@
 
 #define CODE_UNIT 2 /* bytes */
 
-/* Up to 3.9: pairs (number of bytes of code, signed change of the line). The change applies to the
- * code behind these bytes. */
+/* The format up to 3.9: the table consists of pairs (number of bytes of code, signed change of the
+ * line). The change applies to the code behind these bytes. */
 static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0;
@@ -20,8 +20,8 @@ static int64_t line_in_lnotab(const uint8_t *p, const uint8_t *end, int64_t line
     return line;
 }
 
-/* 3.10: one pair (number of bytes of code, signed change of the line) for each range of code. If
- * the change is -128, the range has no line. */
+/* The format of 3.10: the table has one pair (number of bytes of code, signed change of the line)
+ * for each range of code. If the change is -128, the range has no line. */
 static int64_t line_in_ranges(const uint8_t *p, const uint8_t *end, int64_t line, int64_t address)
 {
     int64_t start = 0, stop;
@@ -63,9 +63,9 @@ static bool read_signed(const uint8_t **p, const uint8_t *end, int64_t *to)
 /* The kinds of entries, in bits 3 to 6 of the first byte. The kind says how the line is encoded. */
 enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS = 13, LONG = 14, NO_LOCATION = 15 };
 
-/* From 3.11 on: an entry of one or more bytes for each range of code. In the first byte, bit 7 is
- * set, bits 3 to 6 are the kind, and bits 0 to 2 are the length of the range in code units, minus
- * 1. In the other bytes, bit 7 is clear. */
+/* The format from 3.11 on: the table has an entry of one or more bytes for each range of code. In
+ * the first byte of an entry, bit 7 is set, bits 3 to 6 are the kind, and bits 0 to 2 are one less
+ * than the length of the range in code units. In the other bytes, bit 7 is clear. */
 static int64_t line_in_locations(const uint8_t *p, const uint8_t *end, int64_t line,
                                  int64_t address)
 {

@@ -47,8 +47,8 @@ static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, b
     return (uint32_t)version;
 }
 
-/* Sets the state of a Python whose offsets come from a table: reads sys.hexversion with them. If
- * this can be read and is right, most of the offsets are right. */
+/* Sets the state of a Python whose offsets come from a table. Reads sys.hexversion with these
+ * offsets. If the result is the expected version, most of the offsets are right. */
 static void check_version(const struct memory *memory, struct located *python)
 {
     const struct python py = {*memory, &python->offsets, python->runtime};
@@ -74,8 +74,8 @@ static void check_version(const struct memory *memory, struct located *python)
     python->state = known_version(version) ? PYTHON_READABLE : PYTHON_OTHER_VERSION;
 }
 
-/* Finds out from the symbols that a Python exports which minor version it is, if it has no
- * _Py_DebugOffsets. Returns a number below 9 if it is older than 3.9. */
+/* Returns the minor version of a Python that has no _Py_DebugOffsets. Finds the version by the
+ * symbols that this Python exports. Returns a number below 9 for a version before 3.9. */
 static int minor_by_symbols(const struct dynamic *d)
 {
     uint64_t address;
@@ -147,7 +147,7 @@ static bool is_first(const struct mapping *m)
     return m->offset == 0 && m->readable && m->path[0] == '/';
 }
 
-/* Adds an executable or library of 32 bits if its name says that it is a Python. */
+/* Adds an executable or library of 32 bits if its name begins with "python" or "libpython". */
 static void look_at_class(struct search *s, const struct mapping *file)
 {
     const char *name = mapping_name(file);
@@ -163,7 +163,8 @@ static void look_at_class(struct search *s, const struct mapping *file)
         python->state = PYTHON_32_BIT;
 }
 
-/* Adds the Python of an image, if the symbols that the image exports show that it has one. */
+/* Adds the Python that an image contains, if the symbols that the image exports show that it
+ * contains one. */
 static void look_at_symbols(struct search *s, const struct mapping *file)
 {
     struct dynamic d;
@@ -194,7 +195,7 @@ static void look_at_symbols(struct search *s, const struct mapping *file)
     }
 }
 
-/* Adds the Python whose _PyRuntime is at an address, and which exports no symbols. */
+/* Adds a Python that exports no symbols. runtime: the address of its _PyRuntime. */
 static void add_hidden(struct search *s, const struct mapping *file, uint64_t runtime)
 {
     struct located *python = add(s, file, runtime);
@@ -229,7 +230,8 @@ static void search_cookie(struct search *s, const struct mapping *m)
     }
 }
 
-/* Adds the Python whose _PyRuntime is in a section of its own in the file of an image. */
+/* If the file of an image has a section that contains only _PyRuntime, adds the Python to which
+ * this _PyRuntime belongs. */
 static void look_at_section(struct search *s, const struct locate_files *files,
                             const struct mapping *file)
 {
@@ -262,8 +264,8 @@ static void find_hidden(struct search *s, const struct locate_files *files)
             look_at_section(s, files, m);
 }
 
-/* Moves the Pythons that are readable to the front. Does not change the order within the two
- * groups. */
+/* Moves the readable Pythons to the front. Keeps the order of the readable Pythons, and the order
+ * of the others. */
 static void sort(struct located *out, size_t count)
 {
     struct located one;

@@ -34,7 +34,8 @@ struct located {
 
 /* The files of a process, for Pythons that do not export _PyRuntime. */
 struct locate_files {
-    /* Returns the contents of the file of a mapping, and sets *size. NULL: it cannot be opened. */
+    /* Returns the contents of the file of a mapping, and sets *size to their size in bytes. Returns
+     * NULL if the file cannot be opened. */
     const void *(*open)(const struct locate_files *files, const struct mapping *m, size_t *size);
     void (*close)(const struct locate_files *files, const void *data, size_t size);
     const void *source; /* data for these functions */
@@ -42,8 +43,8 @@ struct locate_files {
 
 #define LOCATE_MAX 8
 
-/* Finds the Pythons of a process, at most `room`. The readable ones come first. files: NULL if no
- * file can be opened. Returns their number. */
+/* Finds up to `room` Pythons of a process, and writes them to `out`. The readable ones come first.
+ * files: NULL if no file can be opened. Returns the number of Pythons that were found. */
 size_t locate_pythons(const struct memory *memory, const struct mappings *mappings,
                       const struct locate_files *files, struct located *out, size_t room);
 

@@ -61,7 +61,8 @@ void lock_report_clear(struct lock_report *r)
     r->count = 0;
 }
 
-/* Returns the entry of an object. If it has none, returns the free entry that it must get. */
+/* Returns the entry of an object. If the object has no entry, returns the free entry to use for it.
+ */
 static struct lock_object *slot_of(struct lock_report *r, uint64_t address)
 {
     size_t i = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
@@ -74,8 +75,8 @@ static struct lock_object *slot_of(struct lock_report *r, uint64_t address)
     }
 }
 
-/* Returns the entry of an object. If it has none, makes one, or returns NULL if there is no room.
- */
+/* Returns the entry of an object. If the object has no entry, makes one. Returns NULL if there is
+ * no room for a new entry. */
 static struct lock_object *object_entry(const struct lock_reporting *l, enum lock_kind kind,
                                         uint64_t address)
 {
@@ -91,9 +92,8 @@ static struct lock_object *object_entry(const struct lock_reporting *l, enum loc
     return o;
 }
 
-/* Returns the entry of the object with this id, or NULL if there is none. id: from a hold or a
- * wait, so perhaps the id of a thread.
- */
+/* Returns the entry of the object with this id, or NULL if there is no such entry. The id is one in
+ * a hold or a wait, so it may also be the id of a thread. */
 static struct lock_object *entry_of_id(struct lock_report *r, struct report_text id)
 {
     struct lock_object *o;
@@ -262,7 +262,8 @@ static void count_claims(const struct lock_reporting *l, const struct report_pro
     }
 }
 
-/* Returns how many holders an object can have: each thread whose `with` is known, and the owner. */
+/* Returns how many holders an object can have: all threads of which a hold is reported, and the
+ * owner of the object. */
 static size_t holders_room(const struct lock_object *o)
 {
     return o->claims + o->guesses + 1;
@@ -279,8 +280,9 @@ static bool is_holder(const struct report_object *r, struct report_text id)
     return false;
 }
 
-/* Adds a thread to the holders of an object, once. A thread has a thread state in each interpreter
- * in which it runs, and damaged memory may repeat an ident without end. */
+/* Adds a thread to the holders of an object, unless it is already among them. The same thread may
+ * come several times, because a thread has a thread state in each interpreter in which it runs, and
+ * because damaged memory may repeat an ident without end. */
 static void add_holder(struct lock_object *o, const struct report_thread *t)
 {
     struct report_object *r = o->report;
@@ -321,13 +323,15 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
     t->holds.count = kept;
 }
 
-/* True if the object names this thread as its owner, and is not among the thread's holds. */
+/* True if the object stores this thread as its owner, but the thread's holds do not contain the
+ * object. */
 static bool is_missing(const struct lock_object *o, const struct report_thread *t)
 {
     return o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
 }
 
-/* Adds the objects that the thread owns but that none of its `with` blocks has entered. */
+/* Adds a hold for each object that stores this thread as its owner, unless the thread already has a
+ * hold of the object. */
 static void add_owned(const struct lock_reporting *l, struct report_thread *t)
 {
     struct report_hold *items, *h;
@@ -356,9 +360,8 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
     }
 }
 
-/* Removes a wait that cannot block: for a Lock that is free, or for an RLock that the thread itself
- * holds.
- */
+/* Removes the wait of a thread if this wait cannot block. That is a wait for a Lock that is free,
+ * or for an RLock that the thread itself holds. */
 static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
 {
     const struct lock_object *o;
@@ -370,8 +373,8 @@ static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
         t->waits = NULL;
 }
 
-/* Sets the holder_status of an object. If the thread that owns the object has ended, adds it to the
- * holders. */
+/* Sets the holder_status of an object. If the thread that owns the object has ended, adds this
+ * thread to the holders. */
 static void set_status(const struct lock_reporting *l, struct lock_object *o,
                        bool (*has_ended)(void *, uint64_t), void *context)
 {
@@ -389,8 +392,8 @@ static void set_status(const struct lock_reporting *l, struct lock_object *o,
     }
 }
 
-/* Returns the name of an object's class. For some classes of CPython, the name is a constant,
- * because their name in the memory may lack the module. */
+/* Returns the name of an object's class. For some classes of CPython, the name is a constant of
+ * this function, because the name in the memory may lack the module. */
 static struct report_text type_of(const struct lock_reporting *l, const struct lock_object *o)
 {
     static const char *const names[LOCK_KINDS] = {

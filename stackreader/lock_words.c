@@ -26,7 +26,7 @@ struct search {
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
 
-/* Appends a text to the path. Returns false if it does not fit. */
+/* Appends a text to the path. Returns false if the text does not fit. */
 static bool put(struct search *s, const char *format, const char *text)
 {
     int len = snprintf(s->path + s->len, sizeof(s->path) - s->len, format, text);
@@ -83,8 +83,8 @@ static bool look_at(struct search *s, uint64_t value, int depth)
     return value == s->object || (depth > 0 && look_into(s, value, depth - 1));
 }
 
-/* Which values of a dict to look at. NAMED: those whose keys the code names. OBJECT: these, and the
- * object itself under any key. ALL: all values. */
+/* Which values of a dict to look at. NAMED: those whose keys the code names. OBJECT: these values,
+ * and also the object that is searched for, whatever its key is. ALL: all values. */
 enum choice { CHOOSE_NAMED, CHOOSE_OBJECT, CHOOSE_ALL };
 
 /* Looks at the values of a dict, as look_at() does. put_one: appends a key to the path. */
@@ -185,7 +185,8 @@ static bool look_into(struct search *s, uint64_t value, int depth)
 
 /* ---- Variables ------------------------------------------------------------------------------- */
 
-/* Reads the items of a tuple, at most `room`. Returns their number. */
+/* Reads the items of the tuple to which a member of a code object points. Returns their number, or
+ * 0 if the tuple cannot be read or has more than `room` items. */
 static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
                          size_t room)
 {

@@ -10,10 +10,10 @@
 
 #define LOCK_WORDS_MAX 120 /* bytes */
 
-/* Looks for an object in the local variables of a frame, in the global variables that its code
- * names, in their attributes and items, and in the attributes and items of these values. Attributes
- * and items are looked up in dicts, slots, lists and tuples, so no code runs. Returns an unknown
- * text if the object is not found within a limited number of reads. */
+/* Looks for an object among the local variables of a frame, the global variables that the code of
+ * the frame names, the attributes and items of these variables, and the attributes and items of
+ * those. Attributes and items are looked up in dicts, slots, lists and tuples, so no code runs.
+ * Returns an unknown text if the object is not found within a limited number of reads. */
 struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
                               const struct raw_frame *frame, uint64_t object);
 

@@ -20,9 +20,10 @@
 #define OFFSET_OWNER  24
 #define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
 
-/* Of a SemLock (Modules/_multiprocessing/multiprocessing.h): a pointer to the sem_t, the ident of
- * the last thread that acquired it, and three ints: how many times this process has acquired it
- * without releasing it, how many times all processes together may, and whether it is an RLock. */
+/* Offsets in a SemLock (Modules/_multiprocessing/multiprocessing.h), in bytes. It consists of a
+ * pointer to the sem_t, the ident of the last thread that acquired it, and three ints: how many
+ * times this process has acquired it without releasing it, how many times all processes together
+ * may acquire it, and whether it is an RLock. */
 #define SEMLOCK_HANDLE  16
 #define SEMLOCK_THREAD  24
 #define SEMLOCK_COUNT   32
@@ -102,8 +103,8 @@ static bool read_rlock(const struct python *py, uint64_t object, uint64_t size,
     return true;
 }
 
-/* Reads a SemLock. Returns false if this process has not acquired it, because another process may
- * have acquired it. */
+/* Reads a SemLock. Returns false if this process has not acquired the SemLock, because it is not
+ * known whether another process has acquired it. */
 static bool read_semlock(const struct python *py, uint64_t object, struct lock_state *state)
 {
     int32_t count;

@@ -49,7 +49,7 @@ OPERATIONS = {
     )
 }
 
-#: The instructions after which the next one is not executed.
+#: The instructions after which Python does not continue with the instruction that follows.
 ENDS = {
     "RETURN_VALUE",
     "RETURN_CONST",
@@ -162,7 +162,7 @@ def row(name):
 
 
 def original(name, known):
-    """Return the name of the instruction of which `name` is a version, or None."""
+    """Return the instruction of which `name` is a specialised or instrumented version, or None."""
     name = known.get(name, name)
     if name.startswith("INSTRUMENTED_") and name not in OPERATIONS:
         name = name[len("INSTRUMENTED_") :]

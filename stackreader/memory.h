@@ -27,16 +27,17 @@ struct memory {
 
     /* Returns a number that changes whenever a thread runs: if two calls return the same value, the
      * thread has not run between them. Returns -1 if the number is not known, for example because
-     * the thread runs now. thread: the ID that the process itself has for the thread. The pointer
-     * is NULL if nothing is known about the threads. */
+     * the thread runs now. thread: the ID that the process itself has for the thread. `activity` is
+     * NULL if nothing is known about the threads. */
     int64_t (*activity)(const struct memory *m, pid_t thread);
 
-    /* True if the process has a thread with this ID. The pointer is NULL if that is not known. */
+    /* True if the process has a thread with this ID. `has_thread` is NULL if this is never known.
+     */
     bool (*has_thread)(const struct memory *m, pid_t thread);
 
     /* Sets *address to the address of the futex for which a thread waits in the kernel, or to 0 if
-     * it does not wait for a futex. Returns false if this is not known. The pointer is NULL if it
-     * is never known. */
+     * the thread does not wait for a futex. Returns false if this is not known. `futex` is NULL if
+     * this is never known. */
     bool (*futex)(const struct memory *m, pid_t thread, uint64_t *address);
 
     pid_t pid;          /* the ID that the process has for itself */
@@ -47,9 +48,9 @@ struct memory {
 #define MEMORY_PIECES_MAX 256
 
 /* Returns the memory of the calling process. Needs no privilege, and works in containers and in a
- * process that is not dumpable. Under a seccomp filter that forbids process_vm_readv(2), it keeps
- * two descriptors open for all copies of the struct. After fork(2), the child must call this
- * function again, with the GIL or while no other thread reads. */
+ * process that is not dumpable. If a seccomp filter forbids process_vm_readv(2), two descriptors
+ * stay open, which all copies of the struct use. After fork(2), the child must call this function
+ * again, with the GIL or while no other thread reads. */
 struct memory memory_self(void);
 
 /* Returns the CPU time that a thread of the calling process has used, in ns; -1 if there is no such

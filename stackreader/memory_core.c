@@ -20,8 +20,8 @@ static size_t read_mapped(const struct memory_core *m, uint64_t address, void *t
 }
 
 /* Reads up to `size` bytes at an address, from the core file or from a mapped file. Returns how
- * many were read; 0: none. A mapped file does not have what the process has written to its memory,
- * so if the core file is cut, this memory is lost. */
+ * many were read; 0: none. A mapped file does not contain what the process has written to the
+ * memory, so such memory is lost if it is cut off the core file. */
 static size_t read_some(const struct memory_core *m, uint64_t address, void *to, size_t size)
 {
     const struct core_segment *segment;

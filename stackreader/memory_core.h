@@ -15,8 +15,8 @@ struct memory_core {
     const struct core_images *images;
 };
 
-/* Returns functions that read this memory. For them, no thread ever runs. *m must not be moved or
- * freed while they are used. */
+/* Returns functions that read this memory. They report that no thread runs. *m must not be moved or
+ * freed while the functions are used. */
 struct memory memory_core(const struct memory_core *m);
 
 #endif

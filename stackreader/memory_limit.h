@@ -20,7 +20,7 @@ struct memory_limit {
 /* Returns the same memory with a limit. *limit must stay valid as long as the result. */
 struct memory memory_limit(struct memory_limit *limit);
 
-/* Returns how many bytes may still be read of a memory that memory_limit has returned. */
+/* Returns how many bytes may still be read from a memory that memory_limit has returned. */
 int64_t memory_limit_left(const struct memory *m);
 
 #endif

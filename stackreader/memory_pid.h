@@ -16,8 +16,8 @@ struct thread_id {
 struct memory_pid {
     pid_t pid;  /* the ID that the caller has for the process */
     pid_t live; /* a thread that has not ended: the main thread may end before others */
-    int folder; /* /proc/PID/task. It stays that of this process even if another process gets its ID
-                 */
+    int folder; /* /proc/PID/task. The descriptor refers to this process even if another process
+                 * gets the same ID later */
     int file;   /* /proc/PID/mem, if process_vm_readv(2) is not allowed; -1: not open */
     struct thread_id *threads; /* sorted by `theirs` */
     size_t thread_count;
@@ -37,7 +37,8 @@ void memory_pid_path(const struct memory_pid *m, const char *name, char *out, si
  * not allowed, ESRCH if the process has ended, EFAULT if the address is not readable. */
 int memory_pid_try(struct memory_pid *m, uint64_t address);
 
-/* Returns functions that read this memory. *m must not be moved or freed while they are used. */
+/* Returns functions that read this memory. *m must not be moved or freed while the functions are
+ * used. */
 struct memory memory_pid(const struct memory_pid *m);
 
 /* Returns the ID that the caller has for a thread; 0: there is no such thread. theirs: the ID that

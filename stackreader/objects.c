@@ -161,8 +161,8 @@ uint64_t object_type(const struct python *py, uint64_t address)
 #define TYPE_NAME_MAX 256
 #define BASES_MAX     100
 
-/* The string may end just before a page that cannot be read, so this reads up to the end of the
- * page first. */
+/* The string may end just before a page that cannot be read, so the function first reads up to the
+ * end of the page. */
 bool read_c_string(const struct python *py, uint64_t address, char *to, size_t size)
 {
     uint64_t room = 4096 - address % 4096;
@@ -217,8 +217,8 @@ bool object_ascii(const struct python *py, uint64_t address, char *to, size_t si
     return true;
 }
 
-/* True if a text is valid UTF-8. The memory perhaps does not contain a name, and only UTF-8 may be
- * sent. */
+/* True if a text is valid UTF-8. This is checked because the memory may contain something else than
+ * a name, and only UTF-8 may be sent to a client. */
 static bool is_utf8(const char *text, size_t len)
 {
     const unsigned char *c = (const unsigned char *)text, *end = c + len;

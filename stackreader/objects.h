@@ -28,8 +28,8 @@ uint64_t object_type(const struct python *py, uint64_t address);
  * name cannot be read or the arena is full. */
 struct report_text object_type_name(const struct python *py, struct arena *arena, uint64_t type);
 
-/* True if the tp_name of a type is `name`, such as "_thread.lock". The tp_name of a class of Python
- * code does not contain the module. */
+/* True if the tp_name of a type is `name`, such as "_thread.lock". The tp_name of a class that is
+ * written in Python does not contain the module. */
 bool object_type_is(const struct python *py, uint64_t type, const char *name);
 
 /* True if the tp_name of the object's type, or of one of the bases of the type, is `name`. */
@@ -46,12 +46,14 @@ bool object_ascii(const struct python *py, uint64_t address, char *to, size_t si
 /* True if an object is a str and equal to an ASCII text. */
 bool object_is_text(const struct python *py, uint64_t address, const char *text);
 
-/* A tuple: where its items are, each the address of an object, and how many there are. */
+/* A tuple. items: the address of the array of its items, each of which is the address of an object.
+ * count: the number of items. */
 struct tuple {
     uint64_t items, count;
 };
 
-/* Returns false if the tuple cannot be read, or if it has more than `max` items. */
+/* Opens the tuple at an address. Returns false if the tuple cannot be read, or if it has more than
+ * `max` items. */
 bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t);
 
 /* Sets *value to the object in a cell, or to 0 if the cell is empty. Returns false if the cell

@@ -55,7 +55,7 @@ struct offsets {
     } frame;
     struct {
         int file, name, qualname, first_line, lines; /* qualname exists from 3.11 on */
-        /* Both from 3.11 on. first_traceable is an index, in code units. */
+        /* Two members that exist from 3.11 on. first_traceable is an index, in code units. */
         int instructions, first_traceable;
         /* locals_count: an int; up to 3.10, without cells and free variables. stack_size: an int,
          * the number of slots of the value stack. names, local_names: tuples of str; up to 3.10,
@@ -67,7 +67,7 @@ struct offsets {
         int monitoring; /* from 3.12 on: a pointer, NULL without a debugger */
     } code;
     struct {
-        /* From 3.12 on. Pointers to the instructions that INSTRUMENTED_LINE and
+        /* From 3.12 on: two pointers to the instructions that INSTRUMENTED_LINE and
          * INSTRUMENTED_INSTRUCTION have replaced. */
         int lines, instructions;
     } monitoring;
@@ -85,7 +85,7 @@ struct offsets {
     } method; /* PyMethodObject */
     struct {
         int name; /* a str */
-        int more; /* the member after those of all descriptors. In a member_descriptor, it is a
+        int more; /* the member that follows those of PyDescrObject. In a member_descriptor, it is a
                    * pointer to a PyMemberDef */
     } descriptor; /* PyDescrObject */
     struct {

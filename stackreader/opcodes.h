@@ -3,7 +3,8 @@
  * What the instructions of each version of CPython do, as far as the reader needs to know it: which
  * instructions call a function or enter a `with`, and how the depth of the value stack changes.
  *
- * make_opcodes.py makes the tables. It must run on each version of CPython, and makes its table.
+ * make_opcodes.py makes the table of the CPython version that runs it, so it must run on each
+ * version.
  */
 #ifndef STACKREADER_OPCODES_H
 #define STACKREADER_OPCODES_H
@@ -72,8 +73,8 @@ struct opcode {
  * the depth. */
 const struct opcode *opcodes_of(int minor);
 
-/* Returns the change of the depth by an instruction that does not jump. Its effect must be known.
- */
+/* Returns the change of the depth by an instruction that does not jump. The effect of the
+ * instruction must be known. */
 int opcode_effect(const struct opcode *o, uint32_t argument);
 
 #endif

@@ -36,8 +36,9 @@ static bool has_release(const struct python *py, const struct tuple *names)
     return false;
 }
 
-/* True if code has the name "release". Keeps the answer in the shape, because the code of a frame
- * is asked for each lock that the frame or a caller holds. */
+/* True if the names of the code include "release". Stores the answer in *shape, because this
+ * function is called for the same code once for each lock that a frame of this code or one of its
+ * callers holds. */
 static bool names_release(const struct python *py, struct code_shape *shape,
                           const struct tuple *names)
 {
@@ -71,7 +72,7 @@ static uint64_t global(const struct python *py, const struct raw_frame *frame, c
 }
 
 /* Returns the value that an instruction puts on the value stack, or 0 if this value is not known.
- * value: the one that the instruction before has put there. */
+ * value: the value that the preceding instruction has put on the value stack. */
 static uint64_t evaluate(const struct python *py, const struct code_shape *shape,
                          const struct raw_frame *frame, const struct tuple *names,
                          const struct walk *w, uint64_t value)
@@ -112,8 +113,9 @@ static bool accesses(const struct python *py, const struct tuple *names, const s
            strcmp(name, attribute) == 0;
 }
 
-/* Returns the offset of the last instruction that may have been executed since `since`. It is the
- * present one, or the end of a loop around it, if the loop begins after `since`. */
+/* Returns the offset of the last instruction that may have been executed since the instruction at
+ * `since`. This is the present instruction, or the last instruction of a loop that contains the
+ * present instruction and begins after `since`. */
 static int64_t end_of_executed(const struct bytecode *b, int minor, int64_t since, int64_t present)
 {
     const unsigned jumps = FLOW_JUMP_BACKWARD | FLOW_JUMP_TO;
@@ -157,8 +159,9 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
     return false;
 }
 
-/* Returns the object whose `release` the instructions at `handler` access before they can jump; 0
- * if there is none, or if the object is not known. */
+/* Returns the object whose attribute `release` is accessed by the instructions from `handler` up to
+ * the first jump. Returns 0 if these instructions do not access such an attribute, or if the object
+ * is not known. */
 static uint64_t released_at(const struct python *py, const struct value_room *room,
                             const struct code_shape *shape, const struct raw_frame *frame,
                             const struct tuple *names, int64_t handler)
@@ -176,8 +179,8 @@ static uint64_t released_at(const struct python *py, const struct value_room *ro
     return 0;
 }
 
-/* Returns the offset of the last instruction before the present one that accesses `acquire` of an
- * object, or -1. */
+/* Returns the offset of the last instruction that accesses the attribute `acquire` of `object` and
+ * precedes the present instruction; -1 if there is no such instruction. */
 static int64_t acquired_at(const struct python *py, const struct value_room *room,
                            const struct code_shape *shape, const struct raw_frame *frame,
                            const struct tuple *names, uint64_t object)

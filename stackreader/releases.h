@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the code of a frame says about the locks that the frame has taken: whether it may have
+ * What the code of a frame says about the locks that the frame has taken: whether the code may have
  * released a lock in the meantime, and which locks it will release in a `finally` block.
  */
 #ifndef STACKREADER_RELEASES_H
@@ -8,10 +8,10 @@
 
 #include "value_stack.h"
 
-/* True if the frame may have accessed the attribute `release` of an object since it executed the
- * instruction at offset `since` (in bytes; -1: since it began). True also if the code accesses this
- * attribute of an object that is not known. To find out of which object, uses the present values of
- * variables and attributes. */
+/* True if the frame may have accessed the attribute `release` of `object` since it executed the
+ * instruction at the offset `since` (in bytes; -1: since the frame began). The present values of
+ * variables and attributes show whose attribute `release` an instruction accesses. If they do not
+ * show this, the instruction is taken for an access to `object`. */
 bool may_release(const struct python *py, struct value_room *room, const struct raw_frame *frame,
                  int64_t since, uint64_t object);
 
@@ -23,10 +23,11 @@ struct acquired {
 
 #define ACQUIRED_MAX 4 /* the most locks of one frame */
 
-/* Finds the objects whose `acquire` the frame has accessed, and whose `release` it will access in a
- * `finally` block that it is in. This is a guess, since acquire() may have failed, and since the
- * present values of variables and attributes show which objects these are. Leaves out an object
- * that the frame may have released since then. Returns the number of objects. */
+/* Finds the objects whose attribute `acquire` the frame has accessed, and whose attribute `release`
+ * it will access in the `finally` block of a `try` that it is in. The result is a guess, because
+ * acquire() may have failed, and because the objects are found by the present values of variables
+ * and attributes. Leaves out an object that the frame may have released after acquire(). Returns
+ * the number of objects. */
 size_t acquired_until_finally(const struct python *py, struct value_room *room,
                               const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX]);
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The frames of a running thread are read at one moment, and their code objects after it. In
- * between, the thread may have freed a code object, as exec() and eval() do, and another one may
- * have been allocated in its place. So a stack is FRAMES_EXACT only if its frames are exact (see
- * frames.c), and their code objects did not change between a time before that moment and a time
- * after it:
+ * The frames of a running thread are read at one moment, and their code objects after this moment.
+ * In between, the thread may have freed a code object, as exec() and eval() do, and another object
+ * may have been allocated in its place. So a stack is FRAMES_EXACT only if its frames are exact
+ * (see frames.c), and if these two conditions show that its code objects have not changed in
+ * between:
  *
- *  - they were in the cache before the frames were read, or the thread has not run since; and
- *  - they are the same after everything was read.
+ *  - the code objects were in the cache before the frames were read, or the thread has not run
+ *    since the frames were read; and
+ *  - the code objects are still the same after everything was read.
  */
 #include "stack.h"
 
 #include "memory_limit.h"
 
-/* The limit for reading one thread, about 0.1 seconds: after it, no further try begins. */
+/* The limit for the memory that is read for one thread, in bytes. Reading this much takes about 0.1
+ * seconds. After the limit is reached, no further try begins. */
 #define THREAD_LIMIT (INT64_C(200000) * READ_COST)
 
 /* Reads the code objects of all frames. Returns true if all of them were in the cache. */

@@ -25,7 +25,7 @@
 #define THREADS_MAX      100000
 #define INTERPRETERS_MAX 1000
 
-/* What was read about the locks of one thread. It is compared with a second reading. */
+/* What was read about the locks of one thread. Later, this is compared with a second reading. */
 struct lock_check {
     uint64_t state;   /* the address of its thread state */
     int64_t activity; /* the thread's activity (memory.h) when its frames were read; -1: not known
@@ -120,7 +120,7 @@ bool stackreader_reads_locks(const struct stackreader *r)
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 /* Removes the items that repeat because the list has a cycle. found: the index of an item that came
- * a second time, after `count` items. Returns how many items are left. */
+ * a second time after the `count` items. Returns the number of items that are left. */
 static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 {
     size_t length = count - found, i;
@@ -134,8 +134,8 @@ static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 
 /* Writes the addresses of the structs of a list to `items`, at most `room` of them, and sets *count
  * to their number. first: the address of the first struct, or 0. next: the offset of the pointer to
- * the next one. The list may change meanwhile. Returns false if it could not read the whole list,
- * because the list is too long or has no end, or a struct cannot be read. */
+ * the next struct. The list may change meanwhile. Returns false if the whole list could not be
+ * read: the list is too long or has no end, or a struct cannot be read. */
 static bool read_list(const struct python *py, uint64_t first, int next, uint64_t *items,
                       size_t room, size_t *count)
 {
@@ -194,9 +194,9 @@ static void set_ids(struct stackreader *r, struct arena *arena, struct report_th
         t->native_id = (int64_t)value;
 }
 
-/* The offset of the kernel's ID of a thread in the struct to which the result of pthread_self()
- * points, in bytes, in glibc. An ID that is found there is used only if the process has a thread
- * with this ID. */
+/* In glibc, the result of pthread_self() is a pointer to a struct that contains the kernel's ID of
+ * the thread. This is the offset of the ID in this struct, in bytes. An ID that was read from such
+ * a struct is used only if the process has a thread with this ID. */
 #if defined __x86_64__
 #define PTHREAD_TID 0x2d0
 #elif defined __aarch64__
@@ -220,8 +220,8 @@ static int64_t native_id_of(const struct memory *m, int64_t ident)
     return REPORT_UNKNOWN;
 }
 
-/* Sets native_id if it is not known, or if the process has no thread with it. After a fork, the id
- * that Python has stored may be that of a thread of the parent. */
+/* Sets native_id if it is not known, or if the process has no thread with this id. After a fork,
+ * Python may still store the id of a thread of the parent process. */
 static void check_native_id(const struct stackreader *r, struct report_thread *t)
 {
     const struct memory *m = &r->python.memory;
@@ -292,7 +292,7 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
 
 /* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, a thread state of a
  * subinterpreter may have the native id of the thread that created it, although another thread may
- * run it. */
+ * use this thread state. */
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
@@ -312,8 +312,8 @@ static uint64_t hash_of(const struct thread_facts *facts)
 }
 
 /* Gathers the facts about locks of the thread whose frames are in r->stack into r->facts. If the
- * thread runs meanwhile, gathers them twice. Returns false if they are perhaps not facts of one
- * moment. */
+ * thread runs meanwhile, gathers them twice. Returns false if the facts are perhaps not those of
+ * one moment. */
 static bool gather_facts(struct stackreader *r, pid_t native_id)
 {
     const struct python *py = &r->python;
@@ -364,9 +364,9 @@ static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
     return gather_facts(r, native_id) && hash_of(&r->facts) == check->hash;
 }
 
-/* Reads the threads from the index `first` on a second time if they have run since the first time.
- * Removes their waits and holds if they are not the same any more. So all that are left were true
- * at one moment. */
+/* Goes through the threads from the index `first` on. If a thread has run since its waits and holds
+ * were read, reads them a second time, and removes them if they have changed. So all waits and
+ * holds that are left were true at the same moment. */
 static void read_locks_again(struct stackreader *r, struct report_process *p, size_t first)
 {
     size_t i;
@@ -438,13 +438,13 @@ static void move_thread(struct reading *from, size_t at, size_t to)
     from->reader->checks[to] = from->reader->checks[at];
 }
 
-/* Removes the threads that ended during the reading, from index `first` of the report's threads on.
- * Their memory may have been reused before it was read.
+/* Removes the threads that ended while the threads were read, because the memory of such a thread
+ * may have been reused before it was read. Begins at index `first` of the report's threads.
  *
- * states: the thread states as they were listed before the reading, the newest first. They were
- * read in the reverse order, beginning with states[count - 1]. New thread states are inserted at
- * the head of the list, so the others keep their order. If the list cannot be read again, marks the
- * threads as moving. */
+ * states: the list of thread states before the threads were read, the newest first. The threads
+ * were read in the reverse order, beginning with states[count - 1]. New thread states are inserted
+ * at the head of the list, so the old ones keep their order. If the list cannot be read again,
+ * marks the threads as moving. */
 static void remove_ended(struct reading *from, uint64_t interpreter, const uint64_t *states,
                          size_t count, size_t first)
 {
@@ -558,7 +558,7 @@ static void set_gil(struct reading *from, uint64_t interpreter)
     from->gil_holder = gil.locked ? gil.holder : 0;
 }
 
-/* True if no thread state of the process has this ident. context: the reading. */
+/* True if no thread state of the process has this ident. context: a struct reading. */
 static bool has_ended(void *context, uint64_t ident)
 {
     struct reading *from = context;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * libstackreader: reads the stacks of a Python process from its raw memory, without running Python
- * in it. So it also works while C code holds the GIL, and can read another process. Supports
- * CPython 3.9 to 3.15 with a GIL on 64-bit Linux.
+ * in it. So the library also works while C code holds the GIL, and can read another process.
+ * Supports CPython 3.9 to 3.15 with a GIL on 64-bit Linux.
  *
  * No function runs Python, needs the GIL or takes a lock. Reading allocates no memory: it uses the
  * report's arena and a workspace that stackreader_new allocates. Reading is safe even if the
@@ -19,7 +19,8 @@
 
 struct stackreader;
 
-/* The usual limit for reading one report, about two seconds. */
+/* The usual limit for the memory that is read for one report, in bytes. Reading this much takes
+ * about two seconds. */
 #define STACKREADER_LIMIT (INT64_C(4000000) * READ_COST)
 
 /* Creates a reader, which is freed with stackreader_free. runtime: the address of _PyRuntime in the
@@ -71,8 +72,8 @@ bool stackreader_has_module(const struct stackreader *r, const char *name);
  * cannot be read. Several threads may call this function at the same time. */
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);
 
-/* Returns the kernel's id of the thread with this thread state. Returns 0 if the id is not known:
- * always up to 3.10, or if the thread state cannot be read. */
+/* Returns the kernel's id of the thread with this thread state. Returns 0 if the thread state
+ * cannot be read. Up to 3.10, always returns 0, because a thread state does not contain the id. */
 pid_t stackreader_native_id(const struct stackreader *r, uint64_t state);
 
 #endif

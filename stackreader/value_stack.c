@@ -33,9 +33,9 @@ struct code_shape *value_shape(const struct python *py, struct value_room *room,
 
 /* ---- Slots ----------------------------------------------------------------------------------- */
 
-/* Returns the address of the object in a slot, or 0 if there is none. From 3.14 on, the low bits of
- * a slot are flags: 3 marks an int that is not an object, and a slot without a value may also have
- * a flag. */
+/* Returns the address of the object in a slot, or 0 if the slot contains no object. From 3.14 on,
+ * the low bits of a slot are flags. If both of the lowest two bits are set, the slot contains an
+ * int that is not an object. A slot without a value may also have a flag. */
 static uint64_t object_of(const struct python *py, uint64_t slot)
 {
     if (py->offsets->minor < 14)
@@ -81,8 +81,8 @@ static bool stack_address(const struct python *py, const struct code_shape *shap
     return true;
 }
 
-/* Reads `count` slots of the value stack from `slot` on. Returns false if they are not all on the
- * stack or cannot be read. */
+/* Reads `count` slots of the value stack from `slot` on. Returns false if some of these slots are
+ * not on the stack or cannot be read. */
 static bool read_slots(const struct python *py, const struct code_shape *shape,
                        const struct raw_frame *frame, int slot, int count, uint64_t *values)
 {
@@ -120,8 +120,8 @@ struct block_entry {
 
 #define BLOCK_STACK_MAX 20 /* CO_MAXBLOCKS */
 
-/* CPython's number of the instruction SETUP_FINALLY. Blocks of `with`, try and finally have it as
- * their type. */
+/* CPython's number of the instruction SETUP_FINALLY. The blocks of `with`, try and finally have
+ * this number as their type. */
 #define SETUP_FINALLY 122
 
 /* Reads the blocks of a frame from its block stack, the innermost first. */
@@ -183,8 +183,8 @@ static const struct blocks_entry *find_blocks(const struct python *py, struct va
 }
 
 /* Returns the manager of a block, or 0. Up to 3.13, the slot contains the bound method __exit__.
- * From 3.14 on, the slot contains the manager, and the slot below it the function __exit__. If this
- * function is a bound method, the upper slot is empty. */
+ * From 3.14 on, the slot contains the manager, and the slot below it contains the function
+ * __exit__. If __exit__ is a bound method, `slot` itself is empty. */
 static uint64_t manager_of(const struct python *py, const struct code_shape *shape,
                            const struct raw_frame *frame, int slot)
 {
@@ -275,9 +275,9 @@ static int64_t slots_of(int minor, struct instruction i)
     }
 }
 
-/* Sets the name and self of a call. callable: the value of the slot with the callable. self: that
- * of the first slot after it which has a value, since a method of a class, such as Lock.acquire,
- * may be called with the object as its first argument. */
+/* Sets the name and self of a call. callable: the value of the slot with the callable. self: the
+ * value of the first slot after it that is not empty. If the callable is a method of a class, such
+ * as Lock.acquire, this value is the object, because it is the first argument of such a call. */
 static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
 {
     const struct offsets *o = py->offsets;
@@ -305,7 +305,7 @@ static bool is_timeout(const struct python *py, uint64_t value)
 #define ARGUMENTS_MAX 4 /* the most arguments that are looked at */
 
 /* Reads a call from its slots. The callable is in the lowest slot. Up to 3.12, if the callable is
- * not a method, the lowest slot is empty and the callable is in the next one (except with
+ * not a method, the lowest slot is empty and the callable is in the next slot (except with
  * CALL_FUNCTION). */
 static bool read_call(const struct python *py, const struct code_shape *shape,
                       const struct raw_frame *frame, int lowest, int count, struct c_call *call)
@@ -324,7 +324,7 @@ static bool read_call(const struct python *py, const struct code_shape *shape,
 }
 
 /* Reads the call of __enter__ by a `with` statement, up to 3.13. The top slot contains the bound
- * method __exit__ (up to 3.11), or the manager. */
+ * method __exit__ up to 3.11, and the manager from 3.12 on. */
 static bool read_enter(const struct python *py, const struct code_shape *shape,
                        const struct raw_frame *frame, int top, struct c_call *call)
 {
@@ -338,8 +338,8 @@ static bool read_enter(const struct python *py, const struct code_shape *shape,
     return call->self != 0;
 }
 
-/* True if the frame has entered the block of the instruction at which it is. On 3.9, a thread may
- * stop at SETUP_WITH after it has entered the block. */
+/* True if the instruction at which the frame is enters a `with` block, and the frame has already
+ * entered this block. In 3.9, a thread may stop at SETUP_WITH after it has entered the block. */
 static bool has_entered(const struct python *py, struct value_room *room,
                         const struct raw_frame *frame)
 {

@@ -73,10 +73,10 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
     return confirmed;
 }
 
-/* True if the innermost function, which is one of the library, makes this call to wait for its own
- * first argument. Condition.wait, for example, waits for a lock that it has made, which is a wait
- * for the Condition. After that, it waits for the lock of the Condition, which is not a wait for
- * the Condition. */
+/* True if the innermost function, a function of the library, makes this call in order to wait for
+ * its own first argument. For example, Condition.wait first waits for a lock that it has made: this
+ * is a wait for the Condition. Then Condition.wait waits for the lock of the Condition: this is not
+ * a wait for the Condition. */
 static bool waits_on_behalf(const struct gathering *g, enum library_function function,
                             const struct c_call *call)
 {
@@ -107,8 +107,8 @@ static bool has_timeout(const struct gathering *g, const struct raw_frame *frame
 }
 
 /* Sets the wait of a thread whose innermost frames are functions of the library. The program has
- * called the outermost one of these functions, so the wait is that of this function. For example,
- * Queue.get calls Condition.wait. */
+ * called the outermost one of these functions, so the thread waits for the first argument of this
+ * function. For example, if Queue.get calls Condition.wait, the thread waits for the Queue. */
 static void follow_library(const struct gathering *g)
 {
     struct wait_fact *w = &g->facts->wait;
@@ -128,7 +128,8 @@ static void follow_library(const struct gathering *g)
     }
 }
 
-/* Returns the index of the frame that has called the innermost one; 0 if there is none. */
+/* Returns the index of the frame that has called the innermost frame; 0 if there is no such frame.
+ */
 static size_t caller_of_innermost(const struct gathering *g)
 {
     size_t i;
@@ -191,8 +192,8 @@ static void gather_wait(struct gathering *g, pid_t native_id)
 
 /* ---- Holding --------------------------------------------------------------------------------- */
 
-/* Adds a hold, and returns it for further members. The members are set one by one, since unused
- * bytes must stay 0. NULL: there are too many holds. */
+/* Adds a hold and returns it, so that the caller can set further members. Sets the members one by
+ * one, because the unused bytes between them must stay 0. NULL: there are too many holds. */
 static struct hold_fact *add_hold(const struct gathering *g, enum lock_kind kind, uint64_t object,
                                   size_t frame, int64_t enter)
 {
@@ -224,7 +225,8 @@ static void add_with(const struct gathering *g, enum lock_kind kind, uint64_t ob
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth);
 
-/* Adds the locks that the generator of a function with @contextmanager holds. */
+/* Adds the locks that a generator holds. manager: the result of the generator function, which is
+ * decorated with @contextmanager. */
 static void add_generator(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                           int depth)
 {
@@ -277,8 +279,9 @@ static void add_exit_stack(const struct gathering *g, uint64_t stack, size_t fra
     }
 }
 
-/* Adds the locks that the manager of a `with` holds: itself, the lock of a Condition, or those that
- * a manager of contextlib has entered. */
+/* Adds the locks that the manager of a `with` holds. These are the manager itself if it is a lock,
+ * its lock if it is a Condition, and the locks that it has entered if it is a manager of
+ * contextlib. */
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth)
 {
@@ -345,8 +348,8 @@ static void remove_released(struct thread_facts *f, size_t first, const uint64_t
     f->holds = kept;
 }
 
-/* True if the code of the frame of a hold, or of a frame that it has called, may have released the
- * lock. */
+/* True if the code of the frame that holds the lock, or the code of a frame that it has called, may
+ * have released the lock. */
 static bool may_be_released(const struct gathering *g, const struct hold_fact *hold)
 {
     size_t i;
@@ -361,8 +364,8 @@ static bool may_be_released(const struct gathering *g, const struct hold_fact *h
     return false;
 }
 
-/* Marks holds of a Lock that the code inside the `with` may have released. For an RLock, this is
- * not needed, because the RLock stores which thread holds it. */
+/* Marks the hold of a Lock as a guess if the code inside the `with` may have released the Lock. For
+ * an RLock, this is not needed, because the RLock stores which thread holds it. */
 static void mark_guesses(const struct gathering *g, size_t first)
 {
     size_t i;
@@ -374,8 +377,8 @@ static void mark_guesses(const struct gathering *g, size_t first)
     }
 }
 
-/* Adds the locks that a frame will release in a `finally` block. Leaves out the lock that the
- * thread may still wait for. An RLock is left out, too, since it stores which thread holds it. */
+/* Adds the locks that a frame will release in a `finally` block. Leaves out the lock for which the
+ * thread may still wait. Also leaves out RLocks, because an RLock stores which thread holds it. */
 static void add_acquired(const struct gathering *g, size_t frame)
 {
     struct acquired found[ACQUIRED_MAX];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What one thread waits for, and what its frames have entered: the facts of one thread at one
- * moment, as addresses of objects. lock_report makes a part of the report from the facts of all
- * threads.
+ * What one thread waits for, and what its frames hold: the facts of one thread at one moment, as
+ * addresses of objects. lock_report makes a part of the report from the facts of all threads.
  */
 #ifndef STACKREADER_WAITS_H
 #define STACKREADER_WAITS_H
