@@ -7,22 +7,9 @@ threads; `different`, a list of what differs.
 import json
 import sys
 import threading
-import time
 
 import stackreader_module
-
-done = threading.Event()
-
-
-def wait(*_):
-    done.wait()
-
-
-def recurse(depth):
-    if depth > 0:
-        recurse(depth - 1)
-    else:
-        wait()
+from waiting_threads import done, expected, recurse, start, wait
 
 
 def generate():
@@ -88,42 +75,6 @@ def many():
 CASES = {"kinds": kinds, "very_deep": very_deep, "many": many}
 
 
-def sendable(text):
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def calls(frame):
-    found = []
-    while frame is not None:
-        code = frame.f_code
-        qualname = getattr(code, "co_qualname", None)
-        found.append((sendable(code.co_filename), frame.f_lineno, code.co_name, qualname))
-        frame = frame.f_back
-    return found[::-1]
-
-
-def expected(thread, frame):
-    ident = thread.ident
-    return {
-        "id": f"thread:{ident}",
-        "ident": ident,
-        "native_id": thread.native_id,
-        "interpreter": 0,
-        "name": thread.name,
-        "repr": repr(thread),
-        "main": False,
-        "daemon": thread.daemon,
-        "exact": True,
-        "frames": calls(frame),
-    }
-
-
-def are_waiting(threads):
-    frames = sys._current_frames()
-    innermost = [frames[each.ident].f_code.co_name for each in threads if each.ident in frames]
-    return len(innermost) == len(threads) and set(innermost) == {"wait"}
-
-
 def differences():
     read, gil, holder, _ = stackreader_module.read()
     frames = sys._current_frames()
@@ -138,6 +89,7 @@ def differences():
         yield f"threads: {sorted(found)} and {sorted(frames)}"
     for ident in set(found) & set(frames) - {own}:
         wanted = expected(threads[ident], frames[ident])
+        wanted.update(id=f"thread:{ident}", ident=ident)
         for name, value in wanted.items():
             if found[ident][name] != value:
                 yield f"{wanted['name']}: {name}: {found[ident][name]!r}, not {value!r}"[:2000]
@@ -148,10 +100,7 @@ def differences():
 
 def main():
     threads = list(CASES[sys.argv[1]]())
-    for thread in threads:
-        thread.start()
-    while not are_waiting(threads):
-        time.sleep(0.01)
+    start(threads)
     print(json.dumps({"compared": len(threads), "different": list(differences())}), flush=True)
     done.set()
 

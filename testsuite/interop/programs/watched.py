@@ -9,18 +9,7 @@ import sys
 import threading
 import time
 
-done = threading.Event()
-
-
-def wait(*_):
-    done.wait()
-
-
-def recurse(depth):
-    if depth > 0:
-        recurse(depth - 1)
-    else:
-        wait()
+from waiting_threads import done, expected, recurse, start, wait
 
 
 def generate():
@@ -33,39 +22,6 @@ class Subclass(threading.Thread):
         sorted([1], key=lambda _: next(generate()))
 
 
-def sendable(text):
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def calls(frame):
-    found = []
-    while frame is not None:
-        code = frame.f_code
-        qualname = getattr(code, "co_qualname", None)
-        found.append([sendable(code.co_filename), frame.f_lineno, code.co_name, qualname])
-        frame = frame.f_back
-    return found[::-1]
-
-
-def expected(thread, frame):
-    return {
-        "name": thread.name,
-        "native_id": thread.native_id,
-        "repr": repr(thread),
-        "daemon": thread.daemon,
-        "main": False,
-        "exact": True,
-        "interpreter": 0,
-        "frames": calls(frame),
-    }
-
-
-def are_waiting(threads):
-    frames = sys._current_frames()
-    innermost = [frames[each.ident].f_code.co_name for each in threads if each.ident in frames]
-    return len(innermost) == len(threads) and set(innermost) == {"wait"}
-
-
 def main():
     code = compile("\n\nif True:\n\n    wait()\n", "made\udcff up.py", "exec")
     threads = [
@@ -74,10 +30,7 @@ def main():
         threading.Thread(target=exec, args=(code, {"wait": wait}), name="exec"),
         Subclass(name=""),
     ]
-    for thread in threads:
-        thread.start()
-    while not are_waiting(threads):
-        time.sleep(0.01)
+    start(threads)
     time.sleep(0.05)  # longer than a thread needs to begin to wait in the kernel
     frames = sys._current_frames()
     print(json.dumps({each.ident: expected(each, frames[each.ident]) for each in threads}))
