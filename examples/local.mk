@@ -17,11 +17,14 @@ examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 EXTRA_DIST += \
 	examples/stuck/bank.py \
 	examples/stuck/blocked_loop.py \
+	examples/stuck/busy_pool.py \
 	examples/stuck/condition_twin.py \
 	examples/stuck/ended_holder.py \
 	examples/stuck/join_in_lock.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/philosophers.py \
+	examples/stuck/pool.py \
+	examples/stuck/pool_twin.py \
 	examples/stuck/released_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/signal_twin.py \

@@ -248,7 +248,8 @@ struct report_task {
  *
  * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
- * has ended; "module": the name of the module of an import lock. */
+ * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
+ * in whose queue a future is, all threads of which are busy; the holders are these threads. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

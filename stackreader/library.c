@@ -6,6 +6,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
+/* class: NULL for a function of the module. */
 static const struct {
     const char *module, *class, *name;
     enum lock_kind waits_for;
@@ -29,6 +30,7 @@ static const struct {
     [FUNCTION_FUTURE_EXCEPTION] = {"concurrent.futures._base", "Future", "exception", LOCK_FUTURE},
     [FUNCTION_MODULE_LOCK_ACQUIRE] = {"_frozen_importlib", "_ModuleLock", "acquire", LOCK_IMPORT},
     [FUNCTION_WORK_ITEM_RUN] = {"concurrent.futures.thread", "_WorkItem", "run", LOCK_NONE},
+    [FUNCTION_POOL_WORKER] = {"concurrent.futures.thread", NULL, "_worker", LOCK_NONE},
 };
 
 static const struct {
@@ -58,13 +60,24 @@ static bool open_next(const struct python *py, struct opened *o, const char *nam
     return o->found;
 }
 
-/* Returns the code object of a function that a class defines, or 0. */
-static uint64_t code_in_class(const struct python *py, uint64_t class, const char *name)
+/* Sets *function to an entry of the table `functions`. */
+static bool find_function(const struct python *py, const struct dict *module, size_t i,
+                          uint64_t *function)
 {
-    uint64_t function, code;
+    uint64_t class;
 
-    if (!type_attribute(py, class, name, &function) ||
-        !object_type_is(py, object_type(py, function), "function") ||
+    if (!functions[i].class)
+        return dict_find(py, module, functions[i].name, function);
+    return dict_find(py, module, functions[i].class, &class) &&
+           type_attribute(py, class, functions[i].name, function);
+}
+
+/* Returns the code object of a function, or 0. */
+static uint64_t code_of(const struct python *py, uint64_t function)
+{
+    uint64_t code;
+
+    if (!object_type_is(py, object_type(py, function), "function") ||
         !read_member(py, function, py->offsets->function.code, &code))
         return 0;
     return code;
@@ -73,7 +86,7 @@ static uint64_t code_in_class(const struct python *py, uint64_t class, const cha
 void library_find(const struct python *py, uint64_t interpreter, struct library *to)
 {
     struct opened opened = {0};
-    uint64_t class;
+    uint64_t class, function;
     size_t i;
 
     memset(to, 0, sizeof(*to));
@@ -81,8 +94,8 @@ void library_find(const struct python *py, uint64_t interpreter, struct library 
         return;
     for (i = 0; i < FUNCTIONS; i++) {
         if (open_next(py, &opened, functions[i].module) &&
-            dict_find(py, &opened.module, functions[i].class, &class))
-            to->codes[i] = code_in_class(py, class, functions[i].name);
+            find_function(py, &opened.module, i, &function))
+            to->codes[i] = code_of(py, function);
     }
     for (i = 0; i < CLASSES; i++) {
         if (open_next(py, &opened, classes[i].module) &&

@@ -47,6 +47,7 @@ enum library_function {
     FUNCTION_FUTURE_EXCEPTION,
     FUNCTION_MODULE_LOCK_ACQUIRE,
     FUNCTION_WORK_ITEM_RUN, /* concurrent.futures.thread._WorkItem.run */
+    FUNCTION_POOL_WORKER,   /* concurrent.futures.thread._worker */
     FUNCTIONS
 };
 

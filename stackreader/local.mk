@@ -26,6 +26,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/objects.c stackreader/objects.h \
+	stackreader/pools.c stackreader/pools.h \
 	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \
 	stackreader/offsets.h stackreader/python_process.h \
 	stackreader/releases.c stackreader/releases.h \

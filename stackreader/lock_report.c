@@ -211,6 +211,8 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
         o = object_entry(l, fact->kind, fact->object);
         if (!o || holds_already(thread, o->id))
             continue;
+        if (fact->kind == LOCK_FUTURE)
+            o->pool = fact->pool;
         h = &thread->holds.items[thread->holds.count++];
         h->object = o->id;
         h->by = fact->by_with ? HOLD_BY_WITH : HOLD_BY_FRAME;
@@ -472,6 +474,90 @@ static void fill_objects(const struct lock_reporting *l, struct report_process *
     }
 }
 
+/* ---- Futures that no thread has begun -------------------------------------------------------- */
+
+/* True if a thread computes a future, as a thread of the pool. */
+static bool is_computed_in(const struct lock_object *o, const struct pool *pool)
+{
+    return o->kind == LOCK_FUTURE && o->pool.queue == pool->queue && o->report->holders.count == 1;
+}
+
+/* Sets *to to the ids of the threads of a pool that compute a future. Returns false if the pool
+ * has, or may have, other threads. */
+static bool find_workers(const struct lock_reporting *l, const struct pool *pool, report_texts *to)
+{
+    const uint64_t max = pool_max_workers(l->py, pool);
+    size_t i;
+
+    if (max == 0 || max > l->report->count)
+        return false;
+    to->items = arena_array(l->arena, (size_t)max, sizeof(*to->items));
+    to->count = 0;
+    for (i = 0; to->items && i < l->report->count; i++) {
+        if (!is_computed_in(l->report->used[i], pool))
+            continue;
+        if (to->count == max)
+            return false;
+        to->items[to->count++] = l->report->used[i]->report->holders.items[0];
+    }
+    return to->items && to->count == max;
+}
+
+static void set_queued(const struct lock_reporting *l, struct lock_object *o,
+                       const report_texts *workers, struct report_text type)
+{
+    struct report_object *to = o->report;
+
+    if (o->kind != LOCK_FUTURE || !to || to->holders.count > 0)
+        return;
+    to->detail.items = arena_array(l->arena, 1, sizeof(*to->detail.items));
+    if (!to->detail.items || !type.data)
+        return;
+    to->holders = *workers;
+    add_detail(to, "queued", type);
+}
+
+/* If all threads of a pool are busy, any of them may begin a future of the pool's queue. So they
+ * become the holders of these futures. */
+static void find_queued(const struct lock_reporting *l, const struct pool *pool)
+{
+    uint64_t futures[POOL_QUEUED_MAX];
+    struct report_text type;
+    report_texts workers;
+    struct lock_object *o;
+    size_t count, i;
+
+    if (!find_workers(l, pool, &workers))
+        return;
+    type = object_type_name(l->py, l->arena, object_type(l->py, pool->executor));
+    count = pool_queued(l->py, pool, futures);
+    for (i = 0; i < count; i++) {
+        o = slot_of(l->report, futures[i]);
+        if (o->address)
+            set_queued(l, o, &workers, type);
+    }
+}
+
+#define POOLS_MAX 32 /* the most pools of which the queues are read */
+
+/* Looks for the futures that are waited for in the queues of all pools that have a busy thread. */
+static void find_all_queued(const struct lock_reporting *l)
+{
+    uint64_t seen[POOLS_MAX];
+    size_t count = 0, i, j;
+
+    for (i = 0; i < l->report->count && count < POOLS_MAX; i++) {
+        const struct lock_object *o = l->report->used[i];
+
+        for (j = 0; j < count && seen[j] != o->pool.queue; j++) {
+        }
+        if (!o->pool.queue || j < count)
+            continue;
+        seen[count++] = o->pool.queue;
+        find_queued(l, &o->pool);
+    }
+}
+
 void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
                         bool (*has_ended)(void *context, uint64_t ident), void *context)
 {
@@ -487,6 +573,7 @@ void lock_report_finish(const struct lock_reporting *l, struct report_process *p
         add_owned(l, &process->threads.items[i]);
         judge_wait(l, &process->threads.items[i]);
     }
+    find_all_queued(l);
     for (i = 0; i < l->report->count; i++)
         set_status(l, l->report->used[i], has_ended, context);
 }

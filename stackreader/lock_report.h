@@ -21,6 +21,7 @@
 struct lock_object {
     uint64_t address;
     enum lock_kind kind;
+    struct pool pool; /* of a future that a thread computes: the thread's pool */
     struct report_text id;
     struct report_text words; /* its name in the first frame that has entered it or waits for it
                                */

@@ -395,6 +395,21 @@ static void add_acquired(const struct gathering *g, size_t frame)
     }
 }
 
+/* Sets the pool of the futures that a thread computes. frame: that of the pool's function, which is
+ * outside those that run the work items. */
+static void set_pool(const struct gathering *g, const struct raw_frame *frame)
+{
+    struct pool pool;
+    size_t i;
+
+    if (!pool_of_worker(g->py, frame, &pool))
+        return;
+    for (i = 0; i < g->facts->holds; i++) {
+        if (g->facts->hold[i].kind == LOCK_FUTURE && !g->facts->hold[i].pool.queue)
+            g->facts->hold[i].pool = pool;
+    }
+}
+
 static void gather_holds(const struct gathering *g)
 {
     struct entered_with withs[WITH_BLOCKS_MAX];
@@ -413,6 +428,8 @@ static void gather_holds(const struct gathering *g)
         if (library_function(g->library, frame->code) == FUNCTION_WORK_ITEM_RUN &&
             attribute_find(g->py, first_argument(g->py, frame), "future", &future))
             add_hold(g, LOCK_FUTURE, future, i, -1);
+        if (library_function(g->library, frame->code) == FUNCTION_POOL_WORKER)
+            set_pool(g, frame);
         count = value_stack_withs(g->py, g->room, frame, withs);
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);

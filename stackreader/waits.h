@@ -8,6 +8,7 @@
 
 #include "code.h"
 #include "library.h"
+#include "pools.h"
 #include "value_stack.h"
 
 struct wait_fact {
@@ -23,10 +24,11 @@ struct wait_fact {
 struct hold_fact {
     enum lock_kind kind; /* LOCK_PLAIN, LOCK_RLOCK, LOCK_SEMLOCK, LOCK_SEMAPHORE, LOCK_FUTURE */
     uint64_t object;
-    size_t frame;  /* the index in raw_stack of the frame with the `with` or `finally` */
-    int64_t enter; /* the offset of the instruction that took the lock, in bytes; -1: unknown */
-    bool by_with;  /* a `with` has taken the lock */
-    bool is_guess; /* the lock may not have been taken, or may have been released since */
+    size_t frame;     /* the index in raw_stack of the frame with the `with` or `finally` */
+    int64_t enter;    /* the offset of the instruction that took the lock, in bytes; -1: unknown */
+    bool by_with;     /* a `with` has taken the lock */
+    struct pool pool; /* of a LOCK_FUTURE: the pool to which the thread belongs */
+    bool is_guess;    /* the lock may not have been taken, or may have been released since */
 };
 
 #define HOLDS_MAX 64 /* the most holds of one thread */

@@ -131,7 +131,9 @@ static void put_self(struct buffer *out, const struct making *m)
     object = *(const struct report_object *)m->g->nodes[m->path[1]].item;
     object.words = (struct report_text){NULL, 0};
     if (text_is(object.kind, "future")) {
-        sentence_put(out, " waits for the result of a Future that it computes itself");
+        sentence_put(out, " waits for the result of a Future that ");
+        sentence_put(out, object_detail(&object, "queued").data ? "is queued in its own pool"
+                                                                : "it computes itself");
         return;
     }
     sentence_put(out, " waits for ");

@@ -337,10 +337,33 @@ void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t 
 }
 
 /* Appends who holds the object. Appends nothing if there is nothing to say. */
+/* Appends which threads of a pool may begin a future, and where they are now. executor: the type of
+ * the pool. */
+static void put_queued(struct buffer *out, const struct wait_graph *g, size_t node,
+                       const struct parts *p, struct report_text executor)
+{
+    const report_texts *holders = &p->object->holders;
+    const size_t process = g->nodes[p->target].process;
+    const size_t first = wait_graph_find(g, process, holders->items[0]);
+
+    sentence_put(out, "queued in ");
+    put_noun(out, &other, executor, (struct report_text){NULL, 0});
+    if (holders->count > 1) {
+        sentence_put(out, " whose threads are all busy: ");
+        put_holders(out, g, process, holders);
+    } else if (first == node) {
+        sentence_put(out, " whose only thread this is");
+    } else {
+        sentence_put(out, " whose only thread is ");
+        actor_put_id(out, g, process, holders->items[0]);
+    }
+}
+
 static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
                         const struct parts *p, bool is_certain)
 {
     const struct report_object *o = p->object;
+    const struct report_text executor = object_detail(o, "queued");
 
     if (o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED) {
         sentence_put(out, g->nodes[p->target].is_lost ? "" : "apparently ");
@@ -351,6 +374,8 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
         sentence_put(out, "free now");
     } else if (o->holders.count == 0) {
         sentence_put(out, text_is(o->kind, "future") ? "" : "holder not known");
+    } else if (executor.data) {
+        put_queued(out, g, node, p, executor);
     } else if (o->holders.count == 1) {
         put_one_holder(out, g, node, p, is_certain);
     } else {

@@ -85,6 +85,26 @@ ABANDONED: RLock lock, held by thread N, which has ended: no living thread can r
   # waits for an Event to be set
   # waits for an item in Queue jobs
 """,
+    "pool.py": """\
+DEADLOCK: pool_0 waits for the result of a Future that is queued in its own pool
+  pool_0 (pool.py:9) waits for the result of a Future, queued in a ThreadPoolExecutor whose only \
+thread this is
+  # waits for the result of Future pool.submit(outer), computed by pool_0, which is in the \
+deadlock above
+  # in the deadlock above: waits for the result of a Future, queued in a ThreadPoolExecutor whose \
+only thread this is
+""",
+    "pool_twin.py": """\
+  # waits for the result of Future task, computed by pool_0, which waits for the result of a Future
+  # waits for the result of a Future, queued in a ThreadPoolExecutor whose threads are all busy: \
+pool_0 and pool_1
+""",
+    "busy_pool.py": """\
+  # waits for the result of Future short, queued in a ThreadPoolExecutor whose threads are all \
+busy: pool_0 and pool_1
+  # waits for Event never to be set
+  # waits for Event never to be set
+""",
     "timeout_twin.py": """\
   # waits for Lock a, apparently held by patient since timeout_twin.py:9, which waits for Lock b
   # waits for Lock b, apparently held by MainThread since timeout_twin.py:16, which waits for \

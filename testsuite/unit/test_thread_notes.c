@@ -216,6 +216,30 @@ TEST(a_pool_that_waits_for_itself_is_a_deadlock)
     assert_findings(&w, "");
 }
 
+TEST(a_future_may_be_queued_in_a_pool)
+{
+    struct report_pair detail = {literal("queued"), literal("IOExecutor")};
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    wait_for(&w, "a", "f", 4)->kind = literal("future");
+    hold(&w, "pool_0", "f", 3);
+    thread_of(&w, "pool_0")->holds.count = 0;
+    object_of(&w, "f")->kind = literal("future");
+    object_of(&w, "f")->detail.items = &detail;
+    object_of(&w, "f")->detail.count = 1;
+    conclude(&w);
+    assert_notes(&w, "a",
+                 "waits for the result of Future f, queued in an IOExecutor whose only thread is "
+                 "pool_0, now in transfer (bank.py:1)\n");
+    hold(&w, "pool_1", "f", 3);
+    object_of(&w, "f")->holder_status = HOLDER_KNOWN;
+    conclude(&w);
+    assert_notes(&w, "a",
+                 "waits for the result of Future f, queued in an IOExecutor whose threads are all "
+                 "busy: pool_0 and pool_1\n");
+}
+
 /* ---- System calls ---------------------------------------------------------------------------- */
 
 static void assert_call_of(const struct report_process *process, const struct report_syscall *call,

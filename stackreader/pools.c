@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The layout of simplequeueobject is that of Modules/_queuemodule.c. No header declares it. It is
+ * recognized by the size of the objects.
+ */
+#include "pools.h"
+
+#include "dicts.h"
+#include "objects.h"
+
+#define QUEUE_SIZE_LIST 56 /* up to 3.12: a list, and the index of the next item in it */
+#define QUEUE_SIZE_RING 72 /* from 3.13 on: a ring buffer */
+
+#define LIST_ITEMS 32 /* a pointer to a list */
+#define LIST_NEXT  40
+
+#define RING_NEXT  32 /* the index of the next item */
+#define RING_ITEMS 40 /* a pointer to the array */
+#define RING_ROOM  48 /* the length of the array */
+#define RING_COUNT 56 /* the number of items */
+
+#define WEAKREF_OBJECT 16 /* the offset of the object in a weakref */
+
+/* Where the items of a queue are: items[(next + i) % room] for i < count. */
+struct queued {
+    uint64_t items, next, count, room;
+};
+
+bool pool_of_worker(const struct python *py, const struct raw_frame *frame, struct pool *to)
+{
+    const int index = value_local_index(py, frame->code, "work_queue");
+    uint64_t reference;
+
+    *to = (struct pool){0};
+    if (index < 0 || !value_local(py, frame, index, &to->queue) || !to->queue)
+        return false;
+    if (value_local(py, frame, 0, &reference) && reference)
+        memory_pointer(&py->memory, reference + WEAKREF_OBJECT, &to->executor);
+    return true;
+}
+
+uint64_t pool_max_workers(const struct python *py, const struct pool *pool)
+{
+    uint64_t number, value;
+
+    if (!pool->executor || !attribute_find(py, pool->executor, "_work_queue", &value) ||
+        value != pool->queue || !attribute_find(py, pool->executor, "_max_workers", &value) ||
+        !object_integer(py, value, &number))
+        return 0;
+    return number;
+}
+
+static bool open_list(const struct python *py, uint64_t queue, struct queued *q)
+{
+    uint64_t list;
+
+    if (!memory_pointer(&py->memory, queue + LIST_ITEMS, &list) ||
+        !object_type_is(py, object_type(py, list), "list") ||
+        !memory_pointer(&py->memory, queue + LIST_NEXT, &q->next) ||
+        !read_member(py, list, py->offsets->list.size, &q->room) ||
+        !read_member(py, list, py->offsets->list.items, &q->items) || q->next > q->room)
+        return false;
+    q->count = q->room - q->next;
+    return true;
+}
+
+static bool open_ring(const struct python *py, uint64_t queue, struct queued *q)
+{
+    return memory_pointer(&py->memory, queue + RING_NEXT, &q->next) &&
+           memory_pointer(&py->memory, queue + RING_ITEMS, &q->items) &&
+           memory_pointer(&py->memory, queue + RING_ROOM, &q->room) &&
+           memory_pointer(&py->memory, queue + RING_COUNT, &q->count) && q->next < q->room &&
+           q->count <= q->room;
+}
+
+static bool open_queue(const struct python *py, uint64_t queue, struct queued *q)
+{
+    const uint64_t type = object_type(py, queue);
+    uint64_t size;
+
+    if (!object_type_is(py, type, "_queue.SimpleQueue") ||
+        !read_member(py, type, py->offsets->type.basicsize, &size))
+        return false;
+    return size == QUEUE_SIZE_LIST   ? open_list(py, queue, q)
+           : size == QUEUE_SIZE_RING ? open_ring(py, queue, q)
+                                     : false;
+}
+
+size_t pool_queued(const struct python *py, const struct pool *pool,
+                   uint64_t futures[POOL_QUEUED_MAX])
+{
+    struct queued q;
+    uint64_t i, index, item;
+    size_t count = 0;
+
+    if (!open_queue(py, pool->queue, &q))
+        return 0;
+    for (i = 0; i < q.count && i < POOL_QUEUED_MAX; i++) {
+        index = q.next + i < q.room ? q.next + i : q.next + i - q.room;
+        if (!memory_pointer(&py->memory, q.items + index * 8, &item))
+            return count;
+        if (attribute_find(py, item, "future", &futures[count]))
+            count++;
+    }
+    return count;
+}
