@@ -30,8 +30,9 @@ void *arena_alloc(struct arena *a, size_t size);
  * size overflows. For an empty array, too, NULL means an error. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
-/* Moves all pieces of *from to *to, where they live until arena_free(to). *from is then empty. They
- * count for the limit of *to, which they may exceed. Not for arenas with fixed memory. */
+/* Moves all pieces of *from to *to, where they live until arena_free(to). *from is then empty. The
+ * pieces count for the limit of *to, and may exceed this limit. Not for arenas with fixed memory.
+ */
 void arena_take(struct arena *to, struct arena *from);
 
 /* Frees all pieces. The arena is then empty, and its limit does not change. */

@@ -21,8 +21,8 @@ void report_write(struct buffer *out, const struct report_process *process);
 
 /* Reads one process from `len` bytes of brine and adds it to the report. Copies the bytes that it
  * keeps. Returns the process, which r owns, or NULL with err set: RPYC_EPROTOCOL if the bytes are
- * not a valid report (the text names the invalid member), RPYC_ELIMIT if the report exceeds its
- * memory limit, RPYC_ENOMEM if there is no memory. */
+ * not a valid report (the text of the error names the invalid member), RPYC_ELIMIT if the report
+ * exceeds its memory limit, RPYC_ENOMEM if there is no memory. */
 struct report_process *report_read(struct report *r, const void *brine, size_t len,
                                    struct rpyc_error *err);
 

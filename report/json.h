@@ -20,10 +20,10 @@ void report_write_json_all(struct buffer *out, const struct report *r);
 void report_write_json_line(struct buffer *out, const struct report_process *process);
 void report_write_json_line_all(struct buffer *out, const struct report *r);
 
-/* Reads a JSON document that one of the functions above has written into r, which must be
- * empty. Ignores members that this version does not know. Members that the document does not have
- * are unknown in r. Returns 0, or -1 with err set: RPYC_EPROTOCOL if the text is not JSON or a
- * member has the wrong type (the text names it), RPYC_ELIMIT if the text is too long, RPYC_ENOMEM
+/* Reads a JSON document, which one of the functions above has written, into r. r must be empty.
+ * Ignores members that this version does not know. Members that the document does not have are
+ * unknown in r. Returns 0, or -1 with err set: RPYC_EPROTOCOL if the text is not JSON or a member
+ * has the wrong type (err then names the member), RPYC_ELIMIT if the text is too long, RPYC_ENOMEM
  * if there is no memory. */
 int report_read_json(struct report *r, const char *text, size_t len, struct rpyc_error *err);
 

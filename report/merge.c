@@ -170,8 +170,8 @@ static size_t first_member(const struct report_merged *node)
 }
 
 /* A comparison function for qsort(3): the node of fewer threads comes first, since such nodes are
- * the unusual ones. Of two nodes with as many threads, the one that has the thread with the lower
- * index comes first. */
+ * the unusual ones. Of two nodes with equally many threads, the node that has the thread with the
+ * lowest index comes first. */
 static int compare_nodes(const void *left, const void *right)
 {
     const struct report_merged *a = left, *b = right;

@@ -94,7 +94,8 @@ bool text_equals(struct report_text a, struct report_text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Returns the length of the UTF-8 sequence at the beginning of a text; 0: it is not valid. */
+/* Returns the length of the UTF-8 sequence with which a text begins; 0 if this sequence is not
+ * valid. */
 static size_t sequence_length(const char *text, size_t len)
 {
     size_t n;

@@ -304,7 +304,8 @@ struct report_process {
     report_merged_list merged;
     struct report_signal *signal;
     int64_t pid_outside; /* the ID that the program which read the stacks from outside has for the
-                            process; 0: as pid. Not a part of the report that is written */
+                          * process; 0: the same as `pid`. The codec and JSON leave this member out
+                          */
 };
 
 struct report_failure {
@@ -334,7 +335,7 @@ void report_free(struct report *r);
 struct report_process *report_add_process(struct report *r);
 
 /* Moves the processes of *from, with all that they point to, behind those of *to. *from is then
- * empty. Returns false if there is no memory; then *to has none of them. */
+ * empty. If there is no memory, moves no process and returns false. */
 bool report_take_processes(struct report *to, struct report *from);
 
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */
@@ -343,7 +344,8 @@ struct report_text report_text(struct report *r, const char *data, size_t len);
 /* Copies a text into an arena, as report_text does. A NUL follows the text. */
 struct report_text report_text_in(struct arena *arena, const char *data, size_t len);
 
-/* True if a text is known and equal to a C string, or begins with it. */
+/* text_is returns true if a text is known and equal to a C string. text_begins returns true if a
+ * text is known and begins with a C string. */
 bool text_is(struct report_text text, const char *other);
 bool text_begins(struct report_text text, const char *start);
 
@@ -357,8 +359,8 @@ bool text_equals(struct report_text a, struct report_text b);
  * if there is no memory. */
 struct report_text report_text_of_bytes(struct report *r, const char *bytes, size_t len);
 
-/* Adds an entry to process->missing, unless it has REPORT_MISSING_MAX entries. what and why are not
- * copied: they must live as long as the arena. */
+/* Adds an entry to process->missing, unless process->missing already has REPORT_MISSING_MAX
+ * entries. The texts `what` and `why` are not copied, so they must live as long as the arena. */
 void report_add_missing(struct arena *arena, struct report_process *process, const char *what,
                         const char *why);
 #define REPORT_MISSING_MAX 8

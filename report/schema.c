@@ -212,8 +212,8 @@ const struct schema schema_process = SCHEMA(process);
 static const struct field failure_fields[] = {TEXT(failure, target), TEXT(failure, why)};
 static const struct schema schema_failure = SCHEMA(failure);
 
-/* The macros put "report_" before the name of a struct. The struct of the whole report is called
- * only `report`. */
+/* The macros above put "report_" before the name of a struct. This definition makes them work for
+ * the struct of the whole report, which is called only `report`. */
 #define report_report report
 static const struct field report_fields[] = {
     INT(report, schema),

@@ -6,8 +6,8 @@
 
 #include "merge.h"
 
-/* An element of the array that qsort(3) sorts by stacks. index: that of the thread in the report.
- */
+/* An element of the array that qsort(3) sorts by stacks. index: the index of the thread in the
+ * report. */
 struct entry {
     const struct report_thread *thread;
     size_t index;

@@ -20,10 +20,10 @@ struct stack_groups {
     size_t count;
 };
 
-/* Divides the threads of a process into groups. Equal stacks are a group if there are at least
- * STACK_GROUP_MIN of them; all other threads are groups of one. The groups of one come first, in
- * the order of the report, and then the larger ones, the smallest first. A thread whose stack is
- * not known, or not exact, is a group of one. Returns false if there is no memory. Call
+/* Divides the threads of a process into groups. At least STACK_GROUP_MIN threads with equal stacks
+ * are a group. Each of the other threads is a group of one. The groups of one come first, in the
+ * order of the report, and then the larger ones, the smallest first. A thread whose stack is not
+ * known, or not exact, is a group of one. Returns false if there is no memory. Call
  * stack_groups_free in either case. */
 bool stack_groups_make(struct stack_groups *out, const struct report_process *process);
 void stack_groups_free(struct stack_groups *groups);

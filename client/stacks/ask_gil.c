@@ -10,7 +10,8 @@
 #include "stacks/print.h"
 #include "text.h"
 
-/* How long to wait for the connection, and then for the answer, in ms. */
+/* The maximum time to wait for the connection, and the maximum time to wait for the answer, in ms.
+ */
 #define ANSWER_MS 1000
 
 /* Copies `text`, which another process made, to out->text, and escapes it. Returns false if there

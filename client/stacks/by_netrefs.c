@@ -224,9 +224,9 @@ static int take_frames(const struct walk *w, const rpyc_value *entries, report_f
     return 0;
 }
 
-/* Gets the frames of a thread, with functions that are written in C or belong to Python's standard
- * library. These functions read no source file, because reading one may block. If the files are on
- * this machine, the client reads them itself. */
+/* Gets the frames of a thread. Calls only functions of the debuggee that are written in C or belong
+ * to Python's standard library. These functions must not read source files, because reading a file
+ * may block. If the files are on this machine, the client reads them itself. */
 static int fetch_frames(const struct walk *w, rpyc_value *key, struct report_thread *t,
                         struct rpyc_error *err)
 {

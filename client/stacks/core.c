@@ -24,7 +24,7 @@
 #include "stacks/sources.h"
 #include "stacks/whole_file.h"
 
-/* A core file that is read. */
+/* The state of the reading of a core file. */
 struct dump {
     const char *path;
     struct core core;
@@ -88,7 +88,7 @@ static enum core_outcome open_core(struct dump *d)
     return result == CORE_UNREADABLE || result == CORE_NO_MEMORY ? CORE_HAS_NOTHING : CORE_IS_WRONG;
 }
 
-/* Opens the files that the user has named. */
+/* Opens the executables and libraries that the user has named. */
 static enum core_outcome open_images(struct dump *d, const struct options *options)
 {
     enum give_result result;
@@ -132,9 +132,9 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Returns the index of the file that probably contains the Python of the process: a libpython, or
- * else the executable. Returns CORE_NO_FILE if the process has no such file, or if the file was
- * found on this machine. */
+/* Returns the index of the file that probably contains the Python of the process, if this file was
+ * not found on this machine. The file is a libpython, or the executable if there is no libpython.
+ * Returns CORE_NO_FILE if the process has no such file, or if it was found. */
 static size_t find_lost(const struct dump *d)
 {
     size_t executable = core_executable(&d->core), i;
@@ -215,8 +215,8 @@ static enum core_outcome find_pythons(struct dump *d)
     return d->pythons[0].state == PYTHON_READABLE ? CORE_WAS_READ : no_python(d, &d->pythons[0]);
 }
 
-/* Writes a sentence about the other Pythons of the process. The report also contains the threads of
- * the other Pythons that can be read. */
+/* Writes a sentence about the Pythons of the process, except the first one. The report contains the
+ * threads of all Pythons that can be read. */
 static void describe_others(const struct dump *d)
 {
     char what[LOCATE_TEXT_SIZE];
@@ -434,8 +434,9 @@ static enum core_outcome read_core(struct dump *d, const struct options *options
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */
 
-/* The reading of a core file, which may be on a file server that does not answer. Owned by the
- * thread that reads it if that is left behind, or else by the thread that waits. */
+/* The reading of a core file by a separate thread, because the file may be on a file server that
+ * does not answer. If the separate thread is left behind, it owns this struct. Otherwise, the
+ * thread that waits owns it. */
 struct job {
     const struct options *options;
     int timeout_ms; /* how long the reading may be blocked */
@@ -475,7 +476,7 @@ static struct job *job_new(const struct options *options, size_t memory_max)
     return job;
 }
 
-/* Takes what the thread has found. */
+/* Moves what the separate thread has found to the report and to `why`. Frees the job. */
 static enum core_outcome finish(struct job *job, struct report *report, char *why)
 {
     enum core_outcome outcome = job->outcome;

@@ -19,12 +19,12 @@ enum core_outcome {
 /* How long the reading may be blocked if the user has not given a time, in ms. */
 #define CORE_TIMEOUT_MS 3000
 
-/* Adds the process to the report, and the findings about it. options: name the core file, perhaps
- * executables and libraries, and how long the reading may be blocked, because a disk or file server
- * does not answer. If it is blocked for longer, a thread is left behind, which uses the options,
- * and does not keep pystuck from ending. why: has CORE_WHY_SIZE bytes. Is set to a sentence if the
- * result is not CORE_WAS_READ, or if the process had loaded several Pythons; is set to ""
- * otherwise. */
+/* Adds the process to the report, and the findings about it. options: contain the path of the core
+ * file, perhaps paths of executables and libraries, and how long the reading may be blocked by a
+ * disk or file server that does not answer. If the reading is blocked for longer, the thread that
+ * reads is left behind. This thread continues to use the options, and does not keep pystuck from
+ * ending. why: a buffer of CORE_WHY_SIZE bytes. If the result is not CORE_WAS_READ, or if the
+ * process had loaded several Pythons, writes a sentence to `why`, else "". */
 enum core_outcome stacks_from_core(struct report *report, const struct options *options, char *why);
 
 #endif

@@ -11,22 +11,23 @@
 /* Each of these functions writes a sentence to `out`, which has `size` bytes. path: the core file.
  */
 
-/* The file cannot be opened: errno says why. */
+/* Says that the core file cannot be opened, and why. Uses errno. */
 void trouble_open(char *out, size_t size, const char *path);
 
-/* core_open() has failed. fd: the core file, still open. */
+/* Says why core_open() has failed. fd: the core file, which is still open. */
 void trouble_core(char *out, size_t size, const char *path, int fd, enum core_result result,
                   uint16_t machine);
 
-/* core_images_give() has failed for the file `given`. */
+/* Says why core_images_give() has failed for the file `given`. */
 void trouble_given(char *out, size_t size, const char *given, const struct core_images *images,
                    enum give_result result);
 
-/* An executable or library of the process is needed, but was not found. */
+/* Says why a needed executable or library of the process was not found. file: its index. */
 void trouble_image(char *out, size_t size, const char *path, const struct core_images *images,
                    size_t file);
 
-/* The core file is cut. Writes the end of a sentence: "is cut: 12.3 MB of 30.1 MB are there". */
+/* Says that the core file is cut. Writes only the end of a sentence: "is cut: 12.3 MB of 30.1 MB
+ * are there". */
 void trouble_cut(char *out, size_t size, const struct core *core);
 
 #endif

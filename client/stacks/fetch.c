@@ -22,9 +22,10 @@
 /* The flags of collect() in pystuck/_stacks.py. The values must be the same as in _stacks.py. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
 
-/* The source before and after the collector. make_source() inserts the collector as a string
- * literal. The whole source defines a function that executes the collector in a new namespace. The
- * function imports builtins, because the user may have assigned to the name exec. */
+/* The Python code that the client puts before and after the source of the collector. make_source()
+ * inserts the source of the collector as a string literal. The whole source defines a function that
+ * executes the collector in a new namespace. The function imports builtins, because the user may
+ * have assigned to the name exec. */
 static const char before_literal[] = "def _pystuck_stacks(flags):\n"
                                      "    import builtins\n"
                                      "    names = {'__name__': '_pystuck_stacks'}\n"

@@ -44,7 +44,7 @@
 
 _Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_explain()");
 
-/* A process that is read. */
+/* A process whose stacks are being read. */
 struct outside_process {
     pid_t pid;
     int timeout_ms;  /* how long the reading may be blocked */
@@ -56,8 +56,8 @@ struct outside_process {
     struct located pythons[LOCATE_MAX];
     size_t python_count; /* all Pythons; the readable ones come first */
 
-    /* The path of the file that is being opened or read, NULL: none. The thread that waits reads
-     * it. It is in maps_text. */
+    /* Points to the path of the file that is being opened or read, or to NULL if there is no such
+     * file. The path is a part of maps_text. The thread that waits reads the path. */
     _Atomic(const char *) *at_file;
 };
 
@@ -124,7 +124,8 @@ static int read_mappings(struct outside_process *t)
 {
     char path[64];
     size_t size = MAPS_SIZE_MIN;
-    /* Less than timeout_ms, because this thread must not be given up meanwhile. */
+    /* The limit for the list is less than timeout_ms, because after timeout_ms, the thread that
+     * waits leaves this thread behind. */
     int maps_ms = t->timeout_ms / 3 < MAPS_MS ? t->timeout_ms / 3 : MAPS_MS;
     ssize_t len;
 
@@ -291,8 +292,8 @@ static const void *read_file(const struct locate_files *files, const struct mapp
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Writes a sentence about the other Pythons of the process: "process 7 (./server) also runs Python
- * 3.13.0". The report also contains the threads of the other Pythons that can be read. */
+/* Writes a sentence about the Pythons of the process, except the first one: "process 7 (./server)
+ * also runs Python 3.13.0". The report contains the threads of all Pythons that can be read. */
 static void describe_others(const struct outside_process *t, struct outside *out)
 {
     char *command = process_command(t->pid), why[LOCATE_TEXT_SIZE];
@@ -395,8 +396,8 @@ static enum outside_result read_process(const struct outside_process *t, struct 
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */
 
-/* The reading of one process. The thread that reads it and the thread that waits each own a
- * reference, and one of both remains if the first thread is left behind. */
+/* The reading of one process. The thread that reads the process and the thread that waits each own
+ * a reference to this struct. A reading thread that is left behind keeps its reference. */
 struct job {
     atomic_int refs;
     struct outside_process process;
@@ -431,7 +432,7 @@ static void job_run(void *arg)
         read_process(t, &job->report, process, &job->out);
 }
 
-/* Says what blocks the reading. */
+/* Writes a sentence that says what blocks the reading. */
 static enum outside_result say_blocked(const struct job *job, struct outside *out)
 {
     const char *file = atomic_load(&job->at_file);

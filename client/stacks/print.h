@@ -20,8 +20,9 @@
 void stacks_print_findings(FILE *stream, const report_findings *findings,
                            enum stacks_format format);
 
-/* Prints why a process is stuck, as text: the findings, and each thread and greenlet with notes,
- * but only one of its frames. If there is nothing to print, prints a line that says so. */
+/* Prints why a process is stuck, as text: the findings, and each thread and greenlet that has
+ * notes, with its notes and only one of its frames. If there is nothing to print, prints a line
+ * that says so. */
 void stacks_print_why(FILE *stream, const struct report_process *process, bool is_full);
 
 /* Prints a list of locks as text. If the list is empty, prints a line that says so. */

@@ -14,7 +14,7 @@
 
 #include "stacks/print_stack.h"
 
-/* Prints the threads of a process with these indices. These threads must have equal stacks. If
+/* Prints threads of a process that have equal stacks. threads: the indices of these threads. If
  * there is no memory, prints nothing and returns false. */
 bool print_group(const struct printer *p, const struct report_process *process,
                  const size_t *threads, size_t count);

@@ -192,8 +192,8 @@ static int64_t activity_of(const struct memory *m, const struct report_thread *t
     return t->native_id == REPORT_UNKNOWN ? -1 : m->activity(m, (pid_t)t->native_id);
 }
 
-/* Like activity_of(), but waits up to 10 ms until the thread does not run. Does not wait after the
- * deadline, in ms of CLOCK_MONOTONIC. */
+/* Like activity_of(), but if the thread runs, first waits up to 10 ms until it does not run. Does
+ * not wait after the deadline, a time in ms of CLOCK_MONOTONIC. */
 static int64_t activity_at_rest(const struct memory *m, const struct report_thread *t,
                                 int64_t deadline)
 {
@@ -210,9 +210,9 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
     return found;
 }
 
-/* Waits for WATCH_MS, unless another thread gets the GIL or the GIL is released before that.
- * Returns the time of the wait in ms; 0 if the GIL did not stay with its holder, or cannot be read.
- */
+/* Waits for WATCH_MS, or until the GIL is released or another thread gets it. Returns for how many
+ * ms the function has waited. Returns 0 if the holder has not kept the GIL for all of this time, or
+ * if the GIL cannot be read. */
 static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
@@ -229,8 +229,8 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
     return now - start >= WATCH_MS ? now - start : 0;
 }
 
-/* True if a thread other than the holder waits for the GIL, that is, if it has woken up at least
- * WAKES_MIN times since `before`. */
+/* True if a thread other than the holder waits for the GIL, that is, if one of these threads has
+ * woken up at least WAKES_MIN times. before: the result of an earlier call of look_at_all(). */
 static bool is_asked_for(const struct memory *m, const struct report_process *p,
                          const struct report_thread *holder, const int64_t *before)
 {

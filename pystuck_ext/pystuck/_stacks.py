@@ -96,8 +96,8 @@ def _keep():
     kept.time = clock and functools.partial(clock, time.CLOCK_REALTIME) or time.time
     names = "O_CLOEXEC O_NONBLOCK O_NOCTTY".split()
     kept.flags = sum(getattr(os, name, 0) for name in names)
-    # gevent replaces threading.Thread. The main thread's object may be of a subclass of the
-    # original class. The original class is the only one in its MRO that defines __dict__.
+    # gevent replaces threading.Thread. The class of the main thread's object is the original class
+    # or a subclass of it. In the MRO of this class, only the original class defines __dict__.
     (kept.thread,) = [
         each for each in type(vars(threading)["_main_thread"]).__mro__ if "__dict__" in vars(each)
     ]
@@ -158,7 +158,7 @@ class _Untraced:
 
 
 def known_threads():
-    """Return the thread objects that threading knows, by ident."""
+    """Return a dict of the thread objects that threading knows, keyed by ident."""
     active = vars(threading).get("_active")
     if type(active) is not dict:
         return {}
@@ -166,12 +166,12 @@ def known_threads():
 
 
 def _reader_of_frames():
-    """Return the C function that returns the innermost frame of each thread, by ident."""
+    """Return the C function that returns a dict of innermost frames, keyed by ident."""
     return getattr(sys.modules.get("_pystuck"), "current_frames", None) or sys._current_frames
 
 
 def _outside(frame, modules):
-    """Return the innermost frame, from `frame` outwards, that is not of these modules.
+    """Return the first frame that is not of these modules, from `frame` outwards.
 
     modules: a list of the modules' globals. If all frames are of these modules, returns the
     outermost frame.
@@ -182,10 +182,11 @@ def _outside(frame, modules):
 
 
 def _frames(caller):
-    """Return the innermost frame of each thread of the program, by ident. caller: see threads()."""
+    """Return a dict of the program's innermost frames, keyed by ident. caller: see threads()."""
     own = sys._getframe().f_code
-    # Comprehensions are used because a local variable of this function that refers to this
-    # function's frame would be a reference cycle, which keeps all frames alive.
+    # The loop is a comprehension, so that no local variable of this function refers to the frame of
+    # this function. Such a variable would make a reference cycle, which would keep all frames
+    # alive.
     frames = {
         ident: frame if frame.f_code is not own else caller and _outside(frame, caller)
         for ident, frame in _reader_of_frames()().items()
@@ -214,7 +215,7 @@ def _own(thread, name, kind):
 
 
 def _main_ident(idents):
-    """Return the ident of the main thread. idents: the keys of the dict of frames, in order."""
+    """Return the ident of the main thread. idents: of all threads, in the order of the frames."""
     ident = _own(vars(threading).get("_main_thread"), "_ident", int)
     if ident in idents:
         return ident
@@ -290,10 +291,10 @@ _REGISTRY = "_pystuck_running_3"
 class _Running(list):
     """A call in the registry.
 
-    This class is a list, because another client may have sent another copy of this module, which
-    has its own classes. The items: the pid, the time in seconds at which the call began, the kind
-    of the call, whether the call is done, its result, the native id of its thread or None, and the
-    latest look at this thread (see _is_at_work()).
+    This class is a list, because another client may have sent another copy of this module, and the
+    classes of that copy are other classes. The items of the list: the pid, the time in seconds at
+    which the call began, the kind of the call, whether the call is done, its result, the native id
+    of its thread or None, and the latest look at this thread (see _is_at_work()).
     """
 
     PID, BEGAN, KIND, DONE, RESULT, THREAD, LOOK = range(7)
@@ -320,11 +321,12 @@ def _is_runnable(native_id):
 
 
 def _is_at_work(running):
-    """True if the thread of a call has run since the latest look, or waits for a processor.
+    """True if the thread of a call has run since the latest look at it, or waits for a processor.
 
-    A thread that waits for the GIL also counts as one that has run, because it wakes up after each
-    switch interval. A thread that is blocked in a lock or in a system call has not run. A look is
-    (seconds, CPU time, result).
+    If the latest look was a short time ago, its result is returned again. A thread that waits for
+    the GIL has run, because it wakes up after each switch interval. A thread that is blocked in a
+    lock or in a system call has not run. The entry stores a look as a tuple (seconds, CPU time,
+    result).
     """
     now, cpu = _system.now(), _cpu_time(running[_Running.THREAD])
     since, before, result = running[_Running.LOOK]
@@ -345,7 +347,7 @@ def _registry():
 
 
 def _enter(key, entry):
-    """Add an entry to the registry and return it. If the key has an entry, return the old one."""
+    """Add an entry to the registry and return it. If the key has an entry, return that one."""
     entries = vars(sys).setdefault(_REGISTRY, {})
     there = entries.setdefault(key, entry)
     if there[0] != entry[0]:  # an entry of the parent process
@@ -356,8 +358,8 @@ def _enter(key, entry):
 def _remove(key):
     """Remove an entry from the registry, and the registry itself if it is empty.
 
-    If another thread adds an entry at this moment, the new entry may be lost. Then the same call
-    may be made a second time although the first one blocks.
+    If another thread adds an entry at this moment, the new entry may be lost. In this case, the
+    same call may be made a second time although the first call blocks.
     """
     entries = vars(sys).get(_REGISTRY, {})
     entries.pop(key, None)
@@ -404,7 +406,7 @@ class _Item:
         self.status, self.why = "skipped", why
 
     def look(self, now):
-        """Set the status of a call that a thread is making or has made, if it is known by now."""
+        """Set the status of a call that has begun, if the status is known by now."""
         if self.running[_Running.DONE]:
             self.status, self.result = "ok", self.running[_Running.RESULT]
         elif now - self.running[_Running.BEGAN] >= _ITEM:
@@ -467,7 +469,7 @@ class _Batch:
         return seconds if seconds > 0 else -1
 
     def run(self):
-        """Make the calls until one blocks. Returns "", or the reason why none was made."""
+        """Make the calls until one blocks. Returns "", or the reason why no call was made."""
         try:
             _run_aside(self, self.patience)
         except (RuntimeError, MemoryError):
@@ -544,7 +546,7 @@ def _finish(item):
 def _call_all(items):
     """Make the calls of all items, and set the status of each item.
 
-    Waits at most about _ITEM seconds until a call returns.
+    Leaves a call behind if it has not returned after about _ITEM seconds.
     """
     left = items
     while left:
@@ -615,8 +617,8 @@ def _plain_title(thread):
 def _is_stopped(own):
     """True if threading says that a thread has stopped. own: the __dict__ of the thread object.
 
-    This is already true for the main thread while it waits for the other threads at the end of the
-    program.
+    For the main thread, this is already true while the main thread waits for the other threads at
+    the end of the program.
     """
     handle = own.get("_handle", own.get("_os_thread_handle"))
     if handle is not None and type(handle) is _system.handle:
@@ -669,7 +671,7 @@ class _Titles:
             self._items[id(thing)] = item
 
     def of(self, ident, thing):
-        """Return (text, status) for a thread or greenlet. Use it after the items were called."""
+        """Return (text, status) for a thread or greenlet. The items must have been called."""
         if thing is None:
             return without_object(ident), "ok"
         if id(thing) in self._plain:
@@ -684,7 +686,7 @@ class _Titles:
 
 
 def titles(threads):
-    """Return the titles of threads, by ident. Takes BUDGET_MS at most.
+    """Return a dict of titles of threads, keyed by ident. Takes BUDGET_MS at most.
 
     threads: pairs of an ident and a thread object.
     """
@@ -739,7 +741,7 @@ def _read(path, size):
 
 
 def _decoded(data, numbers):
-    """Return lines of a source file, by their numbers. data: the bytes of the file."""
+    """Return a dict of lines of a source file, keyed by number. data: the bytes of the file."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -752,7 +754,7 @@ def _decoded(data, numbers):
 
 
 def _lines_of_file(path, numbers):
-    """Return lines of a file, by their numbers.
+    """Return a dict of lines of a file, keyed by number.
 
     Returns None if the file cannot be read, and {} if it is not a regular file or is too long.
     """
@@ -778,7 +780,7 @@ def _lines_of_file(path, numbers):
 
 
 def _split(text, numbers):
-    """Return lines of a text, by their numbers."""
+    """Return a dict of lines of a text, keyed by number."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return {number: lines[number - 1] for number in numbers if 0 < number <= len(lines)}
 
@@ -804,7 +806,7 @@ def _is_made_up(name):
 
 
 def _from_loader(names, numbers):
-    """Return lines of the source that a module's loader has, by number. May run any code."""
+    """Return a dict of lines that a module's loader has, keyed by number. May run any code."""
     spec = names.get("__spec__")
     loader = names.get("__loader__") or getattr(spec, "loader", None)
     get_source = getattr(loader, "get_source", None)
@@ -818,8 +820,8 @@ def _from_lazy(name, names, numbers):
     """Return lines of the source that linecache would get from a lazy entry. May run any code.
 
     linecache makes such an entry for each file name in a traceback, with the loader of the module.
-    For a made-up name, the loader would give the source of the module's own file, which is wrong,
-    so this function returns {}.
+    For a made-up name such as <string>, this function returns {}, because the loader would return
+    the source of the module's own file, which is wrong.
     """
     entry = _entry(vars(linecache).get("cache"), name)
     if entry is None or len(entry) != 1:
@@ -835,11 +837,11 @@ def _from_lazy(name, names, numbers):
 
 
 def _found_lines(name, names, numbers):
-    """Return lines of the source of a code object with this file name, by their numbers.
+    """Return a dict of source lines of a code object with this file name, keyed by number.
 
-    names: its globals. A relative file name is used only if it means the module's file, because
-    other names may be made up, and the working directory may have changed. May block, and may run
-    any code.
+    names: the globals of the code object. A relative file name is used only if it means the file of
+    the module. Other relative names may be made up, and the working directory may have changed. May
+    block, and may run any code.
     """
     path, found = _own_file(names), None
     is_own = _is_own_file(name, path)
@@ -859,7 +861,7 @@ def _entry(cache, key):
 
 
 def _cached_line(code, number):
-    """Return a line that the program itself has put into linecache; None if there is none.
+    """Return a line if the program itself has put it into linecache; otherwise None.
 
     The entry of such a line has no modification time. From Python 3.13 on, linecache also has the
     code of `python -c`.
@@ -921,7 +923,7 @@ class Sources:
         _call_all(self.items())
 
     def line(self, name, number):
-        """Return (text or None, status) of a line. Use it after the items were called."""
+        """Return (text or None, status) of a line. The items must have been called."""
         line = self._cached.get((name, number))
         item = self._items.get(name)
         if line is None and item is not None:
@@ -970,8 +972,8 @@ class Answer:
         self._main = _main_ident(still_there)
         still_there = set(still_there)
         for ident, thread, called in found:
-            # A helper thread that has just begun is not in the registry yet. Its function has this
-            # name.
+            # A helper thread that has just begun is not in the registry yet. It is recognized by
+            # the name of its function.
             if ident in still_there and called[0][2] != "pystuck_run_aside":
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)

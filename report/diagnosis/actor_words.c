@@ -4,8 +4,8 @@
 #include "phrases.h"
 #include "diagnosis/place.h"
 
-/* Appends a name; if there is none, the kind and the id: "task 0x7f"; if there is no id either, "a
- * task that is not known". */
+/* Appends a name. If the name is unknown, appends the kind and the id: "task 0x7f". If the id is
+ * also unknown, appends "a task that is not known". */
 static void put_name_or_id(struct buffer *out, const char *kind, struct report_text name,
                            struct report_text id)
 {

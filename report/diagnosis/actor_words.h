@@ -9,19 +9,21 @@
 #include "buffer.h"
 #include "diagnosis/wait_graph.h"
 
-/* Appends the name of a thread, greenlet, task or process. If the node belongs to another process
- * than the one with the index `process`, also appends this process: "worker-1 of 4711@db1". */
+/* Appends the name of a thread, greenlet, task or process. If the node does not belong to the
+ * process with the index `process`, also appends the process of the node: "worker-1 of 4711@db1".
+ */
 void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size_t process);
 
 /* Appends the name of the node with this id. If no node has the id, appends the id itself. */
 void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,
                   struct report_text id);
 
-/* Returns the frames of a node; NULL if it is an object or a process, or has no frames. */
+/* Returns the frames of a node; NULL if the node is an object or a process, or has no frames. */
 const report_frames *actor_frames(const struct wait_graph *g, size_t node);
 
-/* Appends " (bank.py:9)": the line in which a node waits, or else its innermost line of the
- * program. Appends nothing if the node has no frames. */
+/* Appends the line of the program in which a node waits: " (bank.py:9)". If this line is not known,
+ * appends the line of the innermost frame of the program. Appends nothing if the node has no
+ * frames. */
 void actor_put_line(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* True if the node's frames may have been read at different moments. */

@@ -43,9 +43,9 @@ static bool reverse(const struct wait_graph *g, struct reversed *r)
     return true;
 }
 
-/* Sets is_stuck of all nodes. Then clears it for the nodes that may continue: begins with nodes
- * that are not lost and have no edges, and follows the edges backwards. todo: an array with room
- * for all nodes. */
+/* Sets is_stuck of all nodes, and then clears is_stuck of the nodes that may continue. To find
+ * these nodes, begins with the nodes that are not lost and have no edges, and follows the edges
+ * backwards. todo: an array with room for all nodes. */
 static void mark_stuck(struct wait_graph *g, const struct reversed *r, size_t *todo)
 {
     size_t count = 0, i, e, from;
@@ -112,7 +112,7 @@ static bool leads_to_itself(const struct wait_graph *g, size_t node)
 }
 
 /* Takes the nodes down to `node` off the stack `open`: they are one strongly connected component.
- * If it is a cycle, sets the member `cycle` of its nodes to a new number. */
+ * If this component is a cycle, sets the member `cycle` of its nodes to a new number. */
 static void close_component(struct wait_graph *g, struct search *s, size_t node)
 {
     bool is_cycle = s->open[s->opened - 1] != node || leads_to_itself(g, node);
@@ -126,8 +126,8 @@ static void close_component(struct wait_graph *g, struct search *s, size_t node)
     } while (member != node);
 }
 
-/* Follows the next edge of the last node of the path. If it has no further edge, removes it from
- * the path. */
+/* Follows the next edge of the last node of the path. If the node has no further edge, removes the
+ * node from the path. */
 static void step(struct wait_graph *g, struct search *s)
 {
     size_t node = s->path[s->depth - 1], to, before;

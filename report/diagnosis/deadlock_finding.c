@@ -92,9 +92,9 @@ static size_t follow(struct making *m, size_t node)
     return node;
 }
 
-/* Sets m->path to nodes of the cycle each of which leads to the next one, and the last of which
- * leads to the first. The first node is an actor. If each node of the cycle leads to only one node
- * of the cycle, the path has all its nodes and begins with `start`. */
+/* Sets m->path to nodes of the cycle. Each node of the path leads to the next node, and the last
+ * node leads to the first node. The first node is an actor. If each node of the cycle leads to only
+ * one node of the cycle, the path contains all nodes of the cycle and begins with `start`. */
 static void find_path(struct making *m, size_t start)
 {
     size_t first = follow(m, start), i;
@@ -346,7 +346,8 @@ static struct report_finding *begin_abandoned(const struct making *m, size_t obj
     return f && finding_set_one(m->r, &f->evidence, named.id) ? f : NULL;
 }
 
-/* Adds the finding about an object. waiters: the nodes that wait for it. */
+/* Adds the finding about an object that no living thread can release. waiters: the nodes that wait
+ * for the object. */
 static bool add_abandoned(const struct making *m, size_t object, const size_t *waiters,
                           size_t count)
 {
@@ -371,8 +372,9 @@ static bool add_abandoned(const struct making *m, size_t object, const size_t *w
     return true;
 }
 
-/* Adds a finding for each object that is_lost and that nodes wait for. Overwrites m->at, m->path
- * and m->members; the last one then has the waiters, sorted by their objects. */
+/* Adds a finding for each object for which nodes wait, and whose member is_lost is set. Overwrites
+ * m->at, m->path and m->members. After this, m->members contains the waiters, sorted by their
+ * objects. */
 static bool add_all_abandoned(struct making *m)
 {
     const struct wait_graph *g = m->g;

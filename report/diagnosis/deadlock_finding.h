@@ -9,7 +9,8 @@
  *       transfer-0 (bank.py:9) waits for Lock dst.lock, held by transfer-1 since bank.py:7
  *
  * The first line is the finding's text, the others are its lines. The first thread is the one that
- * was started last, which probably closed the cycle. Of a long cycle, the first threads are shown.
+ * was started last, which probably closed the cycle. Of a long cycle, only the first threads are
+ * shown.
  *
  * A second kind of finding is an object that threads wait for, but which no living thread can
  * release, because its holder has ended, or exists only in the parent process.

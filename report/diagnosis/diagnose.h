@@ -8,8 +8,8 @@
 #include "report.h"
 
 /* Replaces the findings of a process, and the notes of its threads, greenlets and tasks, by those
- * that its facts allow. The worst finding comes first. r must own the process. Returns false if
- * there is no memory. */
+ * that follow from its facts. The worst finding comes first. r must own the process. Returns false
+ * if there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
 /* Replaces the findings of a report by those that concern several of its processes. There are such

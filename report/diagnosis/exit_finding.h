@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * exit_finding: the finding that the main thread has ended its code, and that Python waits for
- * other threads before it exits. It waits for all threads that are not daemons.
+ * other threads before it exits. Python waits for all threads that are not daemons.
  */
 #ifndef REPORT_DIAGNOSIS_EXIT_FINDING_H
 #define REPORT_DIAGNOSIS_EXIT_FINDING_H
@@ -11,8 +11,8 @@
 /* The `kind` of the finding. */
 #define FINDING_EXIT "exit"
 
-/* True if a thread is in threading._shutdown. There it waits for locks of the module threading, one
- * for each thread. */
+/* True if a thread is in threading._shutdown. In this function, the main thread waits for locks of
+ * the module threading, one for each thread. */
 bool exit_has_begun(const struct report_thread *thread);
 
 /* Adds the finding if the main thread is in threading._shutdown. Returns false if there is no

@@ -2,14 +2,14 @@
  *
  * gil_finding: the finding that the GIL is not available.
  *
- * It is added if the state of the GIL is "held". There are two cases. If it is known for how long
- * one thread has kept the GIL, the finding says that this thread runs C code, because a thread that
- * runs Python releases the GIL after a few milliseconds when another thread asks for it. If this
- * time is not known, the program's threads run Python in turn, and the finding does not mention C
- * code.
+ * The finding is added if the state of the GIL is "held". There are two cases. If it is known for
+ * how long one thread has kept the GIL, the finding says that this thread runs C code, because a
+ * thread that runs Python releases the GIL after a few milliseconds when another thread asks for
+ * it. If this time is not known, the program's threads run Python in turn, and the finding does not
+ * mention C code.
  *
- * For a core file, the finding names the thread that had the GIL. It is left out if the finding
- * about the signal that ended the process names this thread.
+ * For a core file, the finding names the thread that had the GIL. This finding is left out if the
+ * finding about the signal that ended the process names this thread.
  */
 #ifndef REPORT_DIAGNOSIS_GIL_FINDING_H
 #define REPORT_DIAGNOSIS_GIL_FINDING_H

@@ -15,7 +15,7 @@ struct waiter {
     size_t object, node;
 };
 
-/* An object, and its waiters in a list of all waiters. */
+/* An object. Its waiters are the `count` entries from index `first` on in a list of all waiters. */
 struct lock {
     size_t node;
     size_t first, count;

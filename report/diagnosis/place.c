@@ -11,7 +11,7 @@ static struct report_text without(struct report_text text, size_t start, size_t 
 }
 
 /* Removes a first part like "python3.11/" or "python3.13t/" from the path. Returns false if the
- * path does not begin with one. */
+ * path does not begin with such a part. */
 static bool take_version(struct report_text *path)
 {
     const char *slash = memchr(path->data, '/', path->len);
@@ -45,7 +45,7 @@ static bool take_packages(struct report_text *path)
 }
 
 /* Removes everything up to and including the first lib/pythonX.Y/ or lib64/pythonX.Y/. Returns
- * false if there is none. */
+ * false if the path has no such part. */
 static bool take_standard(struct report_text *path)
 {
     struct report_text rest;

@@ -8,7 +8,7 @@
 #define UNKNOWN   ((struct report_text){NULL, 0})
 
 /* The methods that wait for each kind of object. with: true if the statement `with` also waits for
- * it. */
+ * an object of this kind. */
 static const struct {
     const char *kind;
     bool with;
@@ -45,9 +45,9 @@ static struct report_text skip_blanks(struct report_text text)
     return text;
 }
 
-/* Returns the length of the pair of brackets with which a text begins, and of its content. The
- * content may be names, dots and numbers, or a simple string, or nothing. Returns 0 if it is
- * anything else. */
+/* A text begins with a bracket. Returns the length of the text up to and including the closing
+ * bracket. The content of the brackets must be names, dots and numbers, or a simple string, or
+ * nothing. Returns 0 if the content is something else. */
 static size_t bracket_length(struct report_text text)
 {
     const char close = text.data[0] == '[' ? ']' : ')';
@@ -81,8 +81,8 @@ static size_t words_length(struct report_text text)
     return i;
 }
 
-/* True if the part of a `with` line after the words has no further call. It may have "as" and a
- * name, the colon, and code without a call. */
+/* True if the part of a `with` line after the words has no further call. This part may contain "as"
+ * and a name, the colon, and code without a call. */
 static bool ends_with(struct report_text rest)
 {
     rest = skip_blanks(rest);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * source_words: the words that a source line has for the object that it waits for: "dst.lock" in
+ * source_words: the words in a source line for the object for which the line waits: "dst.lock" in
  * "with dst.lock:" and "self.jobs" in "job = self.jobs.get()".
  *
  * The thread waits in this line, so the object is the value of these words. If the line has several

@@ -77,8 +77,9 @@ static void put_process(struct buffer *out, const struct report_target *t)
     sentence_put_number(out, t->peer_pid);
 }
 
-/* True if the call waits on an epoll descriptor, and the descriptors that this one watches are
- * known. The sentence then describes them, and not the epoll descriptor. */
+/* True if the call waits on an epoll descriptor, and the descriptors that the epoll descriptor
+ * watches are known. In this case, the sentence describes the watched descriptors, and not the
+ * epoll descriptor. */
 static bool is_epoll(const struct report_syscall *call)
 {
     return call->watched.items && text_is(call->target->kind, "epoll");

@@ -9,9 +9,9 @@
 #include "buffer.h"
 #include "report.h"
 
-/* Appends the name of the system call, what it is on, and how long it will still last, as far as
- * this is known. Appends nothing if the name of the call is not known. process: the process
- * of the thread. */
+/* Appends the name of the system call, the file, socket or process that it is on, and how long it
+ * will still last, as far as these facts are known. Appends nothing if the name of the call is not
+ * known. process: the process of the thread. */
 void syscall_words_put(struct buffer *out, const struct report_syscall *call,
                        const struct report_process *process);
 

@@ -115,10 +115,11 @@ static bool is_futex(const struct report_syscall *call)
     return text_is(call->name, "futex");
 }
 
-/* Appends the system call in which a thread waits. Python waits for its locks, for the GIL and for
- * many other things in the system call futex, which is left out in two cases. If it is known what
- * the thread waits for, another note says more. If a server has made the report with Python code,
- * that code had the GIL, so threads may have waited for the GIL only because of it. */
+/* Appends the system call in which a thread waits. Leaves out futex in two cases, because Python
+ * waits for its locks, for the GIL and for many other things in futex. First, if it is known what
+ * the thread waits for, because another note says this. Second, if a server has made the report
+ * with Python code: this code had the GIL, so the thread may have waited for the GIL only because
+ * of this code. */
 static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {

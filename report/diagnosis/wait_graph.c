@@ -194,7 +194,8 @@ static void add_edge(struct wait_graph *g, struct wait_node *from, size_t to)
 }
 
 /* True if only the thread that acquired the object can release it, and this thread has ended or is
- * in the parent process. Any process may release a Lock of multiprocessing. */
+ * in the parent process. False for a Lock of multiprocessing, because any process may release such
+ * a Lock. */
 static bool is_lost(const struct report_object *o)
 {
     if (o->holder_status != HOLDER_ENDED && o->holder_status != HOLDER_INHERITED)

@@ -3,17 +3,17 @@
  * wait_graph: which threads wait for which, as a graph, from the facts about one or more processes.
  *
  * A node is a thread, greenlet, task, object or process of the report. An edge leads from a waiter
- * to what it waits for, and from an object to those that hold it. There are only certain edges: a
- * node that has edges can continue only if one of the nodes to which they lead continues. So these
- * facts make no edge:
+ * to what it waits for, and from an object to those that hold it. All edges are certain: a node
+ * that has edges can continue only if one of the nodes to which the edges lead continues. So there
+ * is no edge for these facts:
  *
  * * a wait or a hold that is a guess (CERTAINTY_LIKELY), or whose certainty is not known
  * * a wait that ends by itself after some time
  * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex
- * * an object that has a holder, but it is not known which one
+ * * an object whose holder is not known
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
  *   Semaphore of which some permits may be held by code that the collector has not seen
- * * an RLock that the waiter itself holds, since it can take the RLock again
+ * * an RLock that the waiter itself holds, since the waiter can take the RLock again
  * * ids that the report does not have
  *
  * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
@@ -68,14 +68,15 @@ void wait_graph_free(struct wait_graph *g);
  */
 size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id);
 
-/* Returns what a node waits for. NULL: it is not known to wait for anything, or it is an object or
- * a process. */
+/* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
+ */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
 /* Returns the fact that a node holds an object. NULL: the node is not known to hold the object. */
 const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object);
 
-/* Returns the value that the detail of an object has for a name; an unknown text if it has none. */
+/* Returns the value that the detail of an object has for a name. Returns an unknown text if the
+ * detail does not contain the name. */
 struct report_text object_detail(const struct report_object *object, const char *name);
 
 #endif

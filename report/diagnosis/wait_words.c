@@ -229,7 +229,7 @@ static size_t shown_of(const report_texts *holders)
 }
 
 /* Returns the fact that the thread `index` in the list of holders holds the object. NULL: there is
- * none, since the list itself is the fact: for a file lock, the kernel reports the holder. */
+ * no such fact. For example, a file lock has only the list of holders, which the kernel reports. */
 static const struct report_hold *hold_of(const struct wait_graph *g, const struct parts *p,
                                          size_t index)
 {

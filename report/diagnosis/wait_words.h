@@ -15,15 +15,15 @@
 #include "diagnosis/wait_graph.h"
 
 /* Appends what a node waits for, and which threads hold it. The node must have a wait. is_certain:
- * true if other facts have confirmed the hold, so that it is not called apparent. */
+ * true if other facts have confirmed the hold, so that the words do not say "apparently". */
 void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node, bool is_certain);
 
 /* Appends only what a node waits for: "waits for Lock dst.lock". */
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
-/* Appends the same, with "it" in place of the object: "waits for it", "waits for room in it". If
- * the node has other words for the object than the object itself, appends them: "waits for it
- * (dst.lock)". The node must wait for an object. */
+/* Like wait_words_put_target, but with "it" in place of the object: "waits for it", "waits for room
+ * in it". If the node has other words for the object than the object itself, appends them: "waits
+ * for it (dst.lock)". The node must wait for an object. */
 void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Appends which threads hold an object: "held by transfer-0 since bank.py:7", "free now", "holder
