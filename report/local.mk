@@ -7,6 +7,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/arena.c report/arena.h \
 	report/codec.c report/codec.h \
 	report/diagnosis/actor_words.c report/diagnosis/actor_words.h \
+	report/diagnosis/blocker_finding.c report/diagnosis/blocker_finding.h \
 	report/diagnosis/cycles.c report/diagnosis/cycles.h \
 	report/diagnosis/deadlock_finding.c report/diagnosis/deadlock_finding.h \
 	report/diagnosis/diagnose.c report/diagnosis/diagnose.h \

@@ -121,6 +121,7 @@ testsuite_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=callo
 testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/reports.c testsuite/unit/reports.h \
 	testsuite/unit/waiting.c testsuite/unit/waiting.h \
+	testsuite/unit/test_blockers.c \
 	testsuite/unit/test_deadlocks.c \
 	testsuite/unit/test_diagnosis.c \
 	testsuite/unit/test_lock_list.c \

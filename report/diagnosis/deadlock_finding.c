@@ -221,31 +221,12 @@ static bool add_lines(const struct making *m, struct report_finding *f, size_t c
 
 /* ---- The finding ----------------------------------------------------------------------------- */
 
-static struct report_text id_of(const struct wait_graph *g, size_t node)
-{
-    const void *item = g->nodes[node].item;
-
-    switch (g->nodes[node].kind) {
-    case NODE_THREAD:
-        return ((const struct report_thread *)item)->id;
-    case NODE_GREENLET:
-        return ((const struct report_greenlet *)item)->id;
-    case NODE_TASK:
-        return ((const struct report_task *)item)->id;
-    case NODE_OBJECT:
-        return ((const struct report_object *)item)->id;
-    case NODE_PROCESS:
-        break;
-    }
-    return ((const struct report_process *)item)->id;
-}
-
 /* Appends the id of a node to a list. If the findings are about several processes, puts the id of
  * the node's process in front. */
 static bool add_id(const struct making *m, report_texts *list, size_t node)
 {
     struct buffer id __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
-    const struct report_text local = id_of(m->g, node);
+    const struct report_text local = wait_graph_id(m->g, node);
     const struct report_process *p = &m->g->processes[m->g->nodes[node].process];
 
     if (m->g->process_count == 1 || !p->id.data || m->g->nodes[node].kind == NODE_PROCESS) {

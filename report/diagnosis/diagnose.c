@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "diagnosis/blocker_finding.h"
 #include "diagnosis/cycles.h"
 #include "diagnosis/deadlock_finding.h"
 #include "diagnosis/exit_finding.h"
@@ -35,7 +36,7 @@ bool diagnose(struct report *r, struct report_process *process)
     process->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     process->findings.count = 0;
     return process->findings.items && make_graph(&g, process, 1) && add_findings(r, process, &g) &&
-           diagnose_threads(r, process, &g);
+           diagnose_threads(r, process, &g) && diagnose_blockers(r, process, &g);
 }
 
 bool diagnose_between(struct report *r)

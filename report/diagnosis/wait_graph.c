@@ -243,6 +243,25 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
     return NULL;
 }
 
+struct report_text wait_graph_id(const struct wait_graph *g, size_t node)
+{
+    const void *item = g->nodes[node].item;
+
+    switch (g->nodes[node].kind) {
+    case NODE_THREAD:
+        return ((const struct report_thread *)item)->id;
+    case NODE_GREENLET:
+        return ((const struct report_greenlet *)item)->id;
+    case NODE_TASK:
+        return ((const struct report_task *)item)->id;
+    case NODE_OBJECT:
+        return ((const struct report_object *)item)->id;
+    case NODE_PROCESS:
+        break;
+    }
+    return ((const struct report_process *)item)->id;
+}
+
 /* True if the kernel reports that the thread does not wait, or that its wait has a timeout; also if
  * the thread's frames may be of different moments. The timeout is the fourth argument of futex(2).
  */

@@ -68,6 +68,9 @@ void wait_graph_free(struct wait_graph *g);
  */
 size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id);
 
+/* Returns the id that a node has in the report about its process. */
+struct report_text wait_graph_id(const struct wait_graph *g, size_t node);
+
 /* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
  */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);

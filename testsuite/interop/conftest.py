@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import rpyc
 
-# The collection of the tests makes many objects that live to the end. Python would look through them
-# again and again, which takes a third of the time of the collection.
+# The collection of the tests makes many objects that live to the end. Python would look through
+# them again and again, which takes a third of the time of the collection.
 gc.disable()
 
 

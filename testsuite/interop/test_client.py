@@ -33,8 +33,10 @@ Connect = Callable[[Debuggee], Any]
 Done = subprocess.CompletedProcess
 
 
-def without_notes(text: str) -> str:
-    return re.sub("^  # .*\n", "", text, flags=re.MULTILINE)
+def without_reasons(text: str) -> str:
+    """The stacks alone, without the findings before them and the notes below them."""
+    text = re.sub("^  # .*\n", "", text, flags=re.MULTILINE)
+    return text[text.index("<") :]
 
 
 def stacks_of(debuggee: Debuggee, *options: str) -> str:
@@ -67,14 +69,13 @@ def stuck_frame(program: str, function: str, line: str) -> str:
 
 
 def test_the_stacks_are_those_of_the_readme(stuck: Debuggee) -> None:
-    note = "(?:  # waits for .*\n)?"
-    main = MAIN_THREAD + stuck_frame("stuck.py", "<module>", "with lock:  # could block") + note
+    main = MAIN_THREAD + stuck_frame("stuck.py", "<module>", "with lock:  # could block")
     worker = (
         f"\n(?:{WORKER}|{OLD_WORKER})"
         + stuck_frame("stuck.py", "work", "sys.stdin.readline()")
         + "\n"
     )
-    assert re.fullmatch(main + worker, stacks_of(stuck))
+    assert re.fullmatch(main + worker, without_reasons(stacks_of(stuck)))
 
 
 #: #: Prints the stacks of the program's threads as Python formats them.
@@ -100,7 +101,7 @@ def test_the_stacks_are_the_same_as_from_the_module_traceback(
     stuck: Debuggee, connect: Connect
 ) -> None:
     printed = stacks_of(stuck, "--full")
-    assert without_notes(printed) == expected_stacks(stuck, connect)
+    assert without_reasons(printed) == expected_stacks(stuck, connect)
 
 
 MANY_THREADS = """
@@ -135,7 +136,7 @@ def test_threads_of_all_kinds_are_shown(start_debuggee: Start, connect: Connect)
     def printed() -> str:
         done = pystuck("--no-ipython", "--full", debuggee.host, debuggee.port)
         assert (done.returncode, done.stderr) == (0, "")
-        return without_notes(done.stdout)
+        return without_reasons(done.stdout)
 
     # A thread reports that it has started just before it waits, so poll until it waits.
     text = wait_until(
@@ -182,17 +183,17 @@ def test_the_client_leaves_nothing_behind_in_the_debuggee(stuck: Debuggee) -> No
 
 def test_stacks_over_a_unix_socket(start_debuggee: Start, socket_dir: Path) -> None:
     debuggee = start_debuggee(unix_socket=str(socket_dir / "s"))
-    assert re.match(MAIN_THREAD, stacks_of(debuggee))
+    assert re.search(MAIN_THREAD, stacks_of(debuggee))
 
 
 def test_stacks_over_ipv6(start_debuggee: Start, ipv6: None) -> None:
-    assert re.match(MAIN_THREAD, stacks_of(start_debuggee(host="::1")))
+    assert re.search(MAIN_THREAD, stacks_of(start_debuggee(host="::1")))
 
 
 def test_a_name_of_the_host_is_looked_up(stuck: Debuggee) -> None:
     done = pystuck("--no-ipython", "localhost", stuck.port)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.match(MAIN_THREAD, done.stdout)
+    assert re.search(MAIN_THREAD, done.stdout)
 
 
 def test_the_address_can_be_given_in_several_ways(start_debuggee: Start) -> None:

@@ -366,7 +366,7 @@ def test_the_stacks_need_no_code(server: Debuggee) -> None:
     assert len(found) == 2
     assert found == stacks()
     text = run(server, "--no-repl", "--no-exec")
-    assert text.startswith("<_MainThread(MainThread, started ")
+    assert "<_MainThread(MainThread, started " in text
     assert "get_ident" not in text
 
 
@@ -579,7 +579,7 @@ def test_a_service_without_execute_gets_chains_automatically(
 ) -> None:
     debuggee = service("ModestService", allow_all_attrs=True)
     pid = f"{debuggee.pid}\n"
-    assert run(debuggee, "--no-repl").startswith("<_MainThread(MainThread, started ")
+    assert "<_MainThread(MainThread, started " in run(debuggee, "--no-repl")
     assert run(debuggee, *codes("modules['os'].getpid()", "x = _", "x")) == pid + pid
     assert "SyntaxError: cannot run code in the program" in failure(debuggee, "-c", "1 + 1")
 

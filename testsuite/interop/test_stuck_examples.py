@@ -67,6 +67,9 @@ philosopher-2, philosopher-3 and philosopher-4
     "blocked_loop.py": """\
 the asyncio loop of MainThread is blocked by a synchronous call: main (blocked_loop.py:19), \
 waits for Lock lock, apparently held by holder since blocked_loop.py:10
+MainThread apparently waits for holder (blocked_loop.py:12), which waits for an Event to be set
+  MainThread (blocked_loop.py:19) waits for Lock lock, apparently held by holder since \
+blocked_loop.py:10
   # waits for Lock lock, apparently held by holder since blocked_loop.py:10, which waits for an \
 Event to be set
   # waits for an Event to be set
@@ -78,6 +81,8 @@ ABANDONED: RLock lock, held by thread N, which has ended: no living thread can r
   # waits for RLock lock, held by thread N, which has ended: no living thread can release it
 """,
     "work.py": """\
+MainThread apparently waits for worker (work.py:12)
+  MainThread (work.py:17) waits for Lock lock, apparently held by worker since work.py:10
   # waits for Lock lock, apparently held by worker since work.py:10, now in work (work.py:12)
 """,
     "workers.py": """\
@@ -106,21 +111,33 @@ busy: pool_0 and pool_1
   # waits for Event never to be set
 """,
     "timeout_twin.py": """\
+MainThread apparently waits for patient (timeout_twin.py:11), which waits for Lock b, with a timeout
+  MainThread (timeout_twin.py:18) waits for Lock a, apparently held by patient since \
+timeout_twin.py:9
   # waits for Lock a, apparently held by patient since timeout_twin.py:9, which waits for Lock b
   # waits for Lock b, apparently held by MainThread since timeout_twin.py:16, which waits for \
 Lock a; the wait has a timeout
 """,
     "signal_twin.py": """\
+MainThread apparently waits for waiter (signal_twin.py:11), which waits for Lock other
+  MainThread (signal_twin.py:18) waits for Lock lock, apparently held by waiter since \
+signal_twin.py:9
   # waits for Lock lock, apparently held by waiter since signal_twin.py:9, which waits for \
 Lock other
   # waits for Lock other, holder not known
 """,
     "condition_twin.py": """\
+MainThread apparently waits for owner (condition_twin.py:17)
+  MainThread (condition_twin.py:25) waits for Lock cond._lock, apparently held by owner since \
+condition_twin.py:15
   # waits for Lock cond._lock, apparently held by owner since condition_twin.py:15, now in owner \
 (condition_twin.py:17)
   # waits for a notification of Condition cond
 """,
     "released_twin.py": """\
+MainThread apparently waits for second (released_twin.py:20)
+  MainThread (released_twin.py:26) waits for Lock lock, apparently held by second since \
+released_twin.py:18
   # waits for Lock lock, apparently held by second since released_twin.py:18, now in second \
 (released_twin.py:20)
 """,
@@ -128,6 +145,9 @@ Lock other
   # waits for Lock lock, held by one of first and second
 """,
     "semaphore_twin.py": """\
+worker apparently waits for MainThread (semaphore_twin.py:18), which waits for Semaphore slots
+  worker (semaphore_twin.py:11) waits for Lock lock, apparently held by MainThread since \
+semaphore_twin.py:16
   # waits for Semaphore slots, apparently held by worker since semaphore_twin.py:9, which waits \
 for Lock lock
   # waits for Lock lock, apparently held by MainThread since semaphore_twin.py:16, which waits \
@@ -144,6 +164,7 @@ def conclusions(output: str) -> str:
     )
     findings, _, _ = output.partition("<")
     notes = [line for line in output.splitlines(True) if line.startswith("  # ")]
+    findings = re.sub(", which (sleeps|is in the system call) .*", "", findings)
     calls = ("  # sleeps ", "  # in the system call ")
     return (
         findings.rstrip("\n")

@@ -140,8 +140,8 @@ def test_the_end_of_an_interpreter_interrupts_requests_that_run(
     assert results == [EOFError]
 
 
-#: The loop is in a function of its own, since in CPython 3.13 the jump to the start of a loop is not part
-#: of the `try` around the loop.
+#: The loop is in a function of its own, since in CPython 3.13 the jump to the start of a loop is
+#: not part of the `try` around the loop.
 MEETING = """
 import os, pystuck
 def last_while(name):

@@ -184,10 +184,13 @@ def test_the_watchdog_in_the_readme_logs_the_reason() -> None:
         "with lock:\n"
         "    threading.Thread(target=lock.acquire, name='late').start()\n"
         "    with watched('GET /', 0.01):\n"
-        "        while len(lines) < 3:\n"
+        "        while len(lines) < 4:\n"
         "            time.sleep(0.01)\n"
         "print(json.dumps(lines))\n"
     )
-    assert [line.split(": ")[:2] for line in found] == [
-        ["GET /", name] for name in ("MainThread", "late", "Thread-1")
+    assert [line.split(": ")[1].partition(" (")[0] for line in found] == [
+        "late apparently waits for MainThread",
+        "MainThread",
+        "late",
+        "Thread-1",
     ]

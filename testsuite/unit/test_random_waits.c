@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "diagnosis/blocker_finding.h"
+#include "diagnosis/deadlock_finding.h"
 #include "schema.h"
 
 #define THREADS 6
@@ -86,17 +88,33 @@ static void close_under_steps(struct truth *truth)
     }
 }
 
-static bool is_member(const struct waiting *w, const char *id)
+/* True if a thread is a member of a finding of this kind. */
+static bool is_member(const struct waiting *w, const char *kind, const char *id)
 {
     size_t i, k;
 
     for (i = 0; i < w->p->findings.count; i++) {
         for (k = 0; k < w->p->findings.items[i].members.count; k++) {
-            if (is_text(w->p->findings.items[i].members.items[k], id))
+            if (is_text(w->p->findings.items[i].kind, kind) &&
+                is_text(w->p->findings.items[i].members.items[k], id))
                 return true;
         }
     }
     return false;
+}
+
+/* True if a thread leads to another one, and to no deadlock. */
+static bool has_blocker(const struct truth *truth, size_t thread)
+{
+    bool leads = false;
+    size_t i;
+
+    for (i = 0; i < THREADS; i++) {
+        if (truth->edge[thread][i] && truth->edge[i][i])
+            return false;
+        leads = leads || truth->edge[thread][i];
+    }
+    return leads;
 }
 
 /* Each node here depends on one other at most, so a thread is in a deadlock if it leads to itself.
@@ -116,7 +134,9 @@ TEST(the_deadlocks_of_random_programs_are_right)
         conclude(&w);
         close_under_steps(&truth);
         for (i = 0; i < THREADS; i++) {
-            if (is_member(&w, ends[i]) != truth.edge[i][i])
+            if (is_member(&w, FINDING_BLOCKER, ends[i]) != has_blocker(&truth, i))
+                fail_msg("round %u: thread %s: a blocker", round, threads[i]);
+            if (is_member(&w, FINDING_DEADLOCK, ends[i]) != truth.edge[i][i])
                 fail_msg("round %u: thread %s is %s in a deadlock", round, threads[i],
                          truth.edge[i][i] ? "not" : "");
             found += truth.edge[i][i];

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "diagnosis/blocker_finding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "diagnosis/actor_words.h"
+#include "diagnosis/finding.h"
+#include "phrases.h"
+#include "diagnosis/wait_words.h"
+
+/* The most waiters that have a line. */
+#define LINES_MAX 4
+
+/* The most findings of this kind. */
+#define BLOCKERS_MAX 10
+
+/* A thread, greenlet or task that waits, and the blocker at the end of its chain. */
+struct waiter {
+    size_t node, blocker;
+    size_t group; /* how many wait for the same blocker, this one included */
+};
+
+struct making {
+    struct report *r;
+    struct report_process *process;
+    const struct wait_graph *g;
+    size_t *blocker; /* of each node; NO_NODE: not known yet. Behind it, the size of each group */
+    struct waiter *waiters;
+    size_t count;
+};
+
+/* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. */
+static size_t next_actor(const struct wait_graph *g, size_t actor)
+{
+    const struct wait_node *n = &g->nodes[actor], *target;
+
+    if (n->is_stuck || n->edges != 1)
+        return NO_NODE;
+    target = &g->nodes[g->edges[n->first_edge]];
+    if (target->kind != NODE_OBJECT)
+        return g->edges[n->first_edge];
+    return target->edges == 1 ? g->edges[target->first_edge] : NO_NODE;
+}
+
+/* Returns the last actor of the chain that begins with `actor`. Sets the blocker of all actors of
+ * the chain, so the chains of all actors are followed in linear time. A chain has an end, since the
+ * nodes of a cycle are stuck. */
+static size_t follow(const struct making *m, size_t actor)
+{
+    size_t last = actor, next, n;
+
+    while (m->blocker[last] == NO_NODE && (next = next_actor(m->g, last)) != NO_NODE)
+        last = next;
+    if (m->blocker[last] != NO_NODE)
+        last = m->blocker[last];
+    for (n = actor; m->blocker[n] == NO_NODE; n = next) {
+        m->blocker[n] = last;
+        next = n == last ? n : next_actor(m->g, n);
+    }
+    return last;
+}
+
+static void find_waiters(struct making *m)
+{
+    size_t *groups = m->blocker + m->g->count, i;
+
+    for (i = 0; i < m->g->count; i++) {
+        size_t last = m->g->nodes[i].kind == NODE_OBJECT ? i : follow(m, i);
+
+        if (last == i || m->g->nodes[last].is_stuck)
+            continue;
+        m->waiters[m->count++] = (struct waiter){i, last, 0};
+        groups[last]++;
+    }
+    for (i = 0; i < m->count; i++)
+        m->waiters[i].group = groups[m->waiters[i].blocker];
+}
+
+/* Puts those that wait for the same blocker together, and the blocker with the most waiters first.
+ */
+static int compare(const void *left, const void *right)
+{
+    const struct waiter *a = left, *b = right;
+
+    if (a->group != b->group)
+        return a->group > b->group ? -1 : 1;
+    if (a->blocker != b->blocker)
+        return a->blocker < b->blocker ? -1 : 1;
+    return (a->node > b->node) - (a->node < b->node);
+}
+
+/* ---- The text -------------------------------------------------------------------------------- */
+
+/* Returns the first note about an actor, or an unknown text. */
+static struct report_text first_note(const struct wait_node *n)
+{
+    const report_texts *notes =
+        n->kind == NODE_THREAD     ? &((const struct report_thread *)n->item)->notes
+        : n->kind == NODE_GREENLET ? &((const struct report_greenlet *)n->item)->notes
+        : n->kind == NODE_TASK     ? &((const struct report_task *)n->item)->notes
+                                   : NULL;
+
+    return notes && notes->count > 0 ? notes->items[0] : (struct report_text){NULL, 0};
+}
+
+/* Appends what the blocker does: ", which sleeps for another 998 s". A note without a verb, such as
+ * "in the system call read", gets one. */
+static void put_activity(struct buffer *out, const struct wait_graph *g, size_t blocker)
+{
+    const struct report_wait *wait = wait_graph_wait(g, blocker);
+    struct report_text note = first_note(&g->nodes[blocker]);
+
+    if (wait) {
+        sentence_put(out, ", which ");
+        wait_words_put_target(out, g, blocker);
+        sentence_put(out, wait->timed == BOOL_TRUE ? ", with a timeout" : "");
+        return;
+    }
+    if (!note.data || note.len < 3)
+        return;
+    sentence_put(out, memcmp(note.data, "sle", 3) == 0 ? ", which " : ", which is ");
+    buffer_put(out, note.data, note.len);
+}
+
+/* Appends "reader-0 waits" or "3 threads apparently wait". */
+static void put_waiters(struct buffer *out, const struct making *m, const struct waiter *w,
+                        bool is_certain)
+{
+    size_t i, threads = 0, tasks = 0;
+
+    if (w->group == 1) {
+        actor_put(out, m->g, w->node, 0);
+        sentence_put(out, is_certain ? " waits" : " apparently waits");
+        return;
+    }
+    for (i = 0; i < w->group; i++) {
+        threads += m->g->nodes[w[i].node].kind == NODE_THREAD;
+        tasks += m->g->nodes[w[i].node].kind == NODE_TASK;
+    }
+    sentence_put_number(out, (int64_t)w->group);
+    sentence_put(out, threads == w->group ? " threads"
+                      : tasks == w->group ? " tasks"
+                                          : " threads and tasks");
+    sentence_put(out, is_certain ? " wait" : " apparently wait");
+}
+
+static void put_text(struct buffer *out, const struct making *m, const struct waiter *w,
+                     bool is_certain)
+{
+    put_waiters(out, m, w, is_certain);
+    sentence_put(out, " for ");
+    actor_put(out, m->g, w->blocker, 0);
+    actor_put_line(out, m->g, w->blocker);
+    put_activity(out, m->g, w->blocker);
+}
+
+static bool add_line(const struct making *m, struct report_finding *f, size_t node)
+{
+    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    actor_put(&line, m->g, node, 0);
+    actor_put_line(&line, m->g, node);
+    buffer_put_u8(&line, ' ');
+    if (wait_graph_wait(m->g, node)) {
+        wait_words_put(&line, m->g, node, false);
+    } else {
+        sentence_put(&line, "awaits ");
+        actor_put(&line, m->g, next_actor(m->g, node), 0);
+    }
+    return texts_add(m->r, &f->lines, &line);
+}
+
+static bool add_lines(const struct making *m, struct report_finding *f, const struct waiter *w)
+{
+    size_t i;
+
+    if (!texts_make(m->r, &f->lines, LINES_MAX))
+        return false;
+    for (i = 0; i < w->group && i < LINES_MAX; i++) {
+        if (!add_line(m, f, w[i].node))
+            return false;
+    }
+    return true;
+}
+
+/* ---- The finding ----------------------------------------------------------------------------- */
+
+/* True if it is known that a node waits, and that the node on which it depends holds the object. */
+static bool is_known(const struct wait_graph *g, size_t node)
+{
+    const struct report_wait *wait = wait_graph_wait(g, node);
+    const size_t target = g->edges[g->nodes[node].first_edge];
+    const struct report_hold *hold = wait_graph_hold(g, next_actor(g, node), target);
+
+    return (!wait || wait->certainty == CERTAINTY_KNOWN) &&
+           (!hold || hold->certainty == CERTAINTY_KNOWN);
+}
+
+/* Adds the finding about the blocker of w[0] to w[w->group - 1]. */
+static bool add(const struct making *m, const struct waiter *w)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    enum report_certainty certainty = CERTAINTY_KNOWN;
+    struct report_finding *f;
+    size_t i;
+
+    for (i = 0; i < w->group; i++) {
+        if (!is_known(m->g, w[i].node))
+            certainty = CERTAINTY_SEEN;
+    }
+    put_text(&text, m, w, certainty == CERTAINTY_KNOWN);
+    f = finding_add(m->r, &m->process->findings, FINDING_BLOCKER, &text, certainty);
+    if (!f || !finding_set_one(m->r, &f->evidence, wait_graph_id(m->g, w->blocker)) ||
+        !texts_make(m->r, &f->members, w->group))
+        return false;
+    for (i = 0; i < w->group; i++)
+        f->members.items[f->members.count++] = wait_graph_id(m->g, w[i].node);
+    return add_lines(m, f, w);
+}
+
+static bool add_all(struct making *m)
+{
+    size_t added = 0, i;
+
+    find_waiters(m);
+    qsort(m->waiters, m->count, sizeof(*m->waiters), compare);
+    for (i = 0; i < m->count && added < BLOCKERS_MAX; i += m->waiters[i].group, added++) {
+        if (!add(m, &m->waiters[i]))
+            return false;
+    }
+    return true;
+}
+
+bool diagnose_blockers(struct report *r, struct report_process *process, const struct wait_graph *g)
+{
+    struct making m = {.r = r, .process = process, .g = g};
+    bool done;
+    size_t i;
+
+    m.blocker = calloc(2 * g->count + 1, sizeof(*m.blocker));
+    m.waiters = calloc(g->count + 1, sizeof(*m.waiters));
+    for (i = 0; m.blocker && i < g->count; i++)
+        m.blocker[i] = NO_NODE;
+    done = m.blocker && m.waiters && add_all(&m);
+    free(m.blocker);
+    free(m.waiters);
+    return done;
+}

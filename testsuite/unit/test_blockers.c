@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The thread for which others wait, if there is no deadlock.
+ */
+#include "waiting.h"
+
+#include "diagnosis/diagnose.h"
+#include "schema.h"
+
+TEST(the_thread_for_which_others_wait_is_named)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "writer", "db.lock", 28);
+    wait_for(&w, "reader", "db.lock", 12);
+    conclude(&w);
+    assert_findings(&w, "reader apparently waits for writer (bank.py:1)\n"
+                        "  reader (bank.py:12) waits for Lock db.lock, apparently held by writer "
+                        "since bank.py:28\n");
+    assert_int_equal(w.p->findings.items[0].certainty, CERTAINTY_SEEN);
+    assert_true(is_text(w.p->findings.items[0].members.items[0], "thread:reader"));
+    assert_true(is_text(w.p->findings.items[0].evidence.items[0], "thread:writer"));
+}
+
+TEST(those_that_wait_through_others_are_counted)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "writer", "db.lock", 28);
+    wait_for(&w, "reader", "db.lock", 12);
+    wait_for(&w, "MainThread", "thread:reader", 40);
+    wait_for(&w, "writer", "queue", 30)->kind = literal("queue-get");
+    wait_for(&w, "idle", "queue", 50);
+    conclude(&w);
+    assert_findings(&w, "2 threads apparently wait for writer (bank.py:30), which waits for an "
+                        "item in Queue queue\n"
+                        "  reader (bank.py:12) waits for Lock db.lock, apparently held by writer "
+                        "since bank.py:28\n"
+                        "  MainThread (bank.py:40) waits for the end of thread reader\n");
+}
+
+TEST(the_blocker_with_the_most_waiters_comes_first)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "a", "x", 1);
+    hold(&w, "b", "y", 1);
+    wait_for(&w, "c", "x", 2);
+    wait_for(&w, "d", "y", 2);
+    wait_for(&w, "e", "y", 2);
+    conclude(&w);
+    assert_int_equal(w.p->findings.count, 2);
+    assert_int_equal(w.p->findings.items[0].members.count, 2);
+    assert_true(is_text(w.p->findings.items[0].evidence.items[0], "thread:b"));
+    assert_true(is_text(w.p->findings.items[1].evidence.items[0], "thread:a"));
+}
+
+TEST(no_thread_is_a_blocker_by_a_guess)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "writer", "db.lock", 28)->certainty = CERTAINTY_LIKELY;
+    wait_for(&w, "reader", "db.lock", 12);
+    conclude(&w);
+    assert_findings(&w, "");
+}
+
+TEST(who_waits_for_a_deadlock_is_in_no_other_finding)
+{
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    hold(&w, "a", "x", 1);
+    hold(&w, "b", "y", 1);
+    wait_for(&w, "a", "y", 2);
+    wait_for(&w, "b", "x", 2);
+    wait_for(&w, "c", "x", 2);
+    conclude(&w);
+    assert_int_equal(w.p->findings.count, 1);
+    assert_true(is_text(w.p->findings.items[0].kind, "deadlock"));
+}
