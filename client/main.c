@@ -180,14 +180,15 @@ static bool is_silent(const struct rpyc_error *err)
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
 }
 
-/* Prints why the process has no server, or why its server is not used. */
-static void report_outside(pid_t pid, const struct outside *outside, const struct rpyc_error *err)
+/* Prints why the process has no server, or else why its server is not used. */
+static void report_outside(pid_t pid, bool has_server, const struct outside *outside,
+                           const struct rpyc_error *err)
 {
     char why[NO_SERVER_TEXT_SIZE];
 
     if (outside->also[0])
         complain("%s", outside->also);
-    if (find_is_served(pid)) {
+    if (has_server) {
         complain("the server of process %d does not answer (%s): the stacks were read from outside",
                  (int)pid, err->text);
         return;
@@ -239,7 +240,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
         return false;
     if (outside_read(&report, options->pid, options->timeout_ms, &outside) == OUTSIDE_READ) {
         if (!options->seen || stacks_seen_is_first(options->seen))
-            report_outside(options->pid, &outside, err);
+            report_outside(options->pid, silent, &outside, err);
         *status = print_report(&report.processes.items[0], options);
         return true;
     }
