@@ -47,14 +47,13 @@ static const char *const type_names[LOCK_KINDS] = {
 
 enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object)
 {
-    int kind;
+    int found;
 
     if (!object)
         return LOCK_NONE;
-    for (kind = LOCK_PLAIN; kind <= LOCK_SEMLOCK; kind++) {
-        if (object_is_a(py, object, type_names[kind]))
-            return (enum lock_kind)kind;
-    }
+    found = object_is_among(py, object, &type_names[LOCK_PLAIN], LOCK_SEMLOCK - LOCK_PLAIN + 1);
+    if (found >= 0)
+        return (enum lock_kind)(LOCK_PLAIN + found);
     if (library_is_a(py, l, object, CLASS_CONDITION))
         return LOCK_CONDITION;
     if (library_is_a(py, l, object, CLASS_SEMAPHORE))

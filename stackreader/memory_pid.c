@@ -67,7 +67,22 @@ static bool has_ended(const char *status)
     return state && strchr("ZX", state[strlen(STATE_LABEL)]);
 }
 
-static bool add_thread(struct memory_pid *m, pid_t thread, size_t *room)
+/* True if the main thread lives, and has one ID only, because the process is in the PID namespace
+ * of /proc. Then this is also true of its other threads. */
+static bool has_plain_ids(const struct memory_pid *m)
+{
+    char status[STATUS_SIZE];
+    const char *ids;
+    char *end;
+
+    if (!read_status(m, m->pid, status) || has_ended(status))
+        return false;
+    ids = strstr(status, "\nNSpid:");
+    return ids && strtol(ids + strlen("\nNSpid:"), &end, 10) == m->pid && *end == '\n';
+}
+
+/* is_plain: the result of has_plain_ids(). */
+static bool add_thread(struct memory_pid *m, pid_t thread, bool is_plain, size_t *room)
 {
     struct thread_id *longer;
     char status[STATUS_SIZE];
@@ -78,6 +93,11 @@ static bool add_thread(struct memory_pid *m, pid_t thread, size_t *room)
         if (!longer)
             return false;
         m->threads = longer;
+    }
+    if (is_plain) {
+        m->threads[m->thread_count++] = (struct thread_id){thread, thread};
+        m->live = m->pid;
+        return true;
     }
     if (!read_status(m, thread, status))
         return true;
@@ -93,17 +113,18 @@ static int list_threads(struct memory_pid *m)
     int fd = openat(m->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
+    bool done = true, is_plain;
     size_t room = 0;
-    bool done = true;
 
     if (!folder) {
         if (fd >= 0)
             close(fd);
         return errno == ENOENT ? ESRCH : errno;
     }
+    is_plain = has_plain_ids(m);
     while (done && (entry = readdir(folder)))
         if (isdigit((unsigned char)entry->d_name[0]))
-            done = add_thread(m, (pid_t)strtol(entry->d_name, NULL, 10), &room);
+            done = add_thread(m, (pid_t)strtol(entry->d_name, NULL, 10), is_plain, &room);
     closedir(folder);
     if (!done)
         return ENOMEM;

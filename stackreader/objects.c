@@ -175,27 +175,62 @@ bool read_c_string(const struct python *py, uint64_t address, char *to, size_t s
     return memchr(to, 0, size) != NULL;
 }
 
+/* Reads the tp_name and the base of a type. to: has TYPE_NAME_MAX bytes. */
+static bool read_type(const struct python *py, uint64_t type, char *to, uint64_t *base)
+{
+    uint64_t name;
+    const struct memory_piece pieces[] = {
+        {type + (uint64_t)py->offsets->type.name, &name, sizeof(name)},
+        {type + (uint64_t)py->offsets->type.base, base, sizeof(*base)},
+    };
+
+    return type && py->memory.read(&py->memory, pieces, 2) &&
+           read_c_string(py, name, to, TYPE_NAME_MAX);
+}
+
+static int index_of(const char *name, const char *const *names, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+int object_type_among(const struct python *py, uint64_t type, const char *const *names,
+                      size_t count)
+{
+    char name[TYPE_NAME_MAX];
+    uint64_t base;
+
+    return read_type(py, type, name, &base) ? index_of(name, names, count) : -1;
+}
+
 bool object_type_is(const struct python *py, uint64_t type, const char *name)
 {
-    char text[TYPE_NAME_MAX];
-    uint64_t address;
+    return object_type_among(py, type, &name, 1) == 0;
+}
 
-    return type && read_member(py, type, py->offsets->type.name, &address) &&
-           read_c_string(py, address, text, sizeof(text)) && strcmp(text, name) == 0;
+int object_is_among(const struct python *py, uint64_t address, const char *const *names,
+                    size_t count)
+{
+    uint64_t type = object_type(py, address);
+    char name[TYPE_NAME_MAX];
+    int i, found = -1;
+
+    for (i = 0; type && i < BASES_MAX && found < 0; i++) {
+        if (!read_type(py, type, name, &type))
+            return -1;
+        found = index_of(name, names, count);
+    }
+    return found;
 }
 
 bool object_is_a(const struct python *py, uint64_t address, const char *name)
 {
-    uint64_t type = object_type(py, address);
-    int i;
-
-    for (i = 0; type && i < BASES_MAX; i++) {
-        if (object_type_is(py, type, name))
-            return true;
-        if (!read_member(py, type, py->offsets->type.base, &type))
-            return false;
-    }
-    return false;
+    return object_is_among(py, address, &name, 1) == 0;
 }
 
 bool object_ascii(const struct python *py, uint64_t address, char *to, size_t size)

@@ -32,6 +32,15 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
  * written in Python does not contain the module. */
 bool object_type_is(const struct python *py, uint64_t type, const char *name);
 
+/* Returns the index of the tp_name of a type in an array of names, or -1. */
+int object_type_among(const struct python *py, uint64_t type, const char *const *names,
+                      size_t count);
+
+/* Like object_type_among, but looks at the object's type and then at its bases, until one of them
+ * has one of the names. */
+int object_is_among(const struct python *py, uint64_t address, const char *const *names,
+                    size_t count);
+
 /* True if the tp_name of the object's type, or of one of the bases of the type, is `name`. */
 bool object_is_a(const struct python *py, uint64_t address, const char *name);
 

@@ -141,6 +141,8 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
     uint64_t value = 0;
     int64_t end;
 
+    if (shape && shape->names_release < 0)
+        return false;
     if (!shape || !read_names(py, frame->code, &names))
         return true;
     if (!names_release(py, shape, &names))
@@ -207,7 +209,8 @@ size_t acquired_until_finally(const struct python *py, struct value_room *room,
     struct tuple names;
     size_t count, i, n = 0;
 
-    if (!shape || !read_names(py, frame->code, &names) || !names_release(py, shape, &names))
+    if (!shape || shape->names_release < 0 || !read_names(py, frame->code, &names) ||
+        !names_release(py, shape, &names))
         return 0;
     count = value_stack_try_blocks(py, room, frame, blocks);
     for (i = 0; i < count && n < ACQUIRED_MAX; i++) {

@@ -296,10 +296,11 @@ static bool set_call(const struct python *py, uint64_t callable, uint64_t self, 
 
 static bool is_timeout(const struct python *py, uint64_t value)
 {
-    uint64_t type = object_type(py, value), number;
+    static const char *const types[] = {"float", "int"};
+    int found = object_type_among(py, object_type(py, value), types, 2);
+    uint64_t number;
 
-    return object_type_is(py, type, "float") ||
-           (object_type_is(py, type, "int") && object_integer(py, value, &number));
+    return found == 0 || (found == 1 && object_integer(py, value, &number));
 }
 
 #define ARGUMENTS_MAX 4 /* the most arguments that are looked at */
