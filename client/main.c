@@ -238,7 +238,8 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
     report_init(&report, STACKS_MEMORY_MAX);
     if (silent && !is_silent(err))
         return false;
-    if (outside_read(&report, options->pid, options->timeout_ms, &outside) == OUTSIDE_READ) {
+    if (outside_read(&report, options->pid, options->timeout_ms, options->locals, &outside) ==
+        OUTSIDE_READ) {
         if (!options->seen || stacks_seen_is_first(options->seen))
             report_outside(options->pid, silent, &outside, err);
         *status = print_report(&report.processes.items[0], options);
@@ -256,6 +257,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
 static struct stacks_wish wish_of(const struct options *options)
 {
     return (struct stacks_wish){.greenlets = options->greenlets,
+                                .locals = options->locals,
                                 .execute = options->execute,
                                 .bare = options->stacks == CHOICE_NO};
 }
@@ -388,7 +390,7 @@ static void add_process(const struct options *options, pid_t pid, struct report 
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return;
     report->processes.count = count; /* without the process if it was read only in part */
-    outside_read(report, pid, options->timeout_ms, outside);
+    outside_read(report, pid, options->timeout_ms, options->locals, outside);
 }
 
 /* Adds a process to the list of the processes that could not be read. room: how many processes to

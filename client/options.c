@@ -30,6 +30,7 @@ enum {
     KEY_FORMAT,
     KEY_JSON,
     KEY_FULL,
+    KEY_LOCALS,
     KEY_CHECK,
     KEY_WATCH,
     KEY_NO_GREENLETS,
@@ -64,6 +65,7 @@ static const struct {
     {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
     {"full", NULL, KEY_FULL, "print equal stacks one by one, and all their frames"},
+    {"locals", NULL, KEY_LOCALS, "print local variables, which may contain secrets"},
     {"check", NULL, KEY_CHECK, "open no prompt; exit with 3 if there is a deadlock"},
     {"watch", "SECONDS", KEY_WATCH, "repeat, and mark the stacks that did not change"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
@@ -287,6 +289,9 @@ static enum taken take_output_option(struct options *out, int key)
         return TAKEN;
     case KEY_FULL:
         out->full = true;
+        return TAKEN;
+    case KEY_LOCALS:
+        out->locals = true;
         return TAKEN;
     case KEY_CHECK:
         out->check = true;

@@ -53,6 +53,7 @@ struct options {
     enum choice color;           /* whether to use colours */
     enum stacks_format format;
     bool full;         /* print each stack, and all of its frames */
+    bool locals;       /* print local variables */
     bool check;        /* the exit status tells whether a deadlock was found; see pystuck(1) */
     bool somewhere;    /* the user gave an address or a process */
     bool ssl;          /* use TLS */

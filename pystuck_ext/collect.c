@@ -21,7 +21,7 @@ PyObject *ps_collect(struct ps_state *state, long flags, long budget_ms, bool ow
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
     shortage = ps_facts_shortage();
-    locks = shortage ? ps_lock_facts_read(state) : NULL;
+    locks = shortage ? ps_lock_facts_read(state, flags & PS_COLLECT_LOCALS) : NULL;
     ps_reserve_lend(1); /* a descriptor for reading source files */
     process = locks ? PyObject_CallFunction(collect, "lli", flags, budget_ms, own_thread) : NULL;
     ps_reserve_take_back();

@@ -8,8 +8,14 @@
 
 #include "session.h"
 
-/* The flags of collect() in pystuck/_stacks.py. The values must be those that _stacks.py has. */
-enum { PS_COLLECT_REPR = 1, PS_COLLECT_SOURCE = 2, PS_COLLECT_GREENLETS = 8 };
+/* What to collect besides the bare stacks: flags, which may be added. Except for LOCALS, these are
+ * the flags of collect() in pystuck/_stacks.py, with the same values. */
+enum {
+    PS_COLLECT_REPR = 1,
+    PS_COLLECT_SOURCE = 2,
+    PS_COLLECT_LOCALS = 4, /* local variables; no code of the program runs */
+    PS_COLLECT_GREENLETS = 8
+};
 
 /* The time for all calls of the program's code that may block, in ms. */
 #define PS_COLLECT_BUDGET_MS 500

@@ -37,22 +37,22 @@ static PyObject *load(const struct report_process *process)
 }
 
 static struct report_process *read_process(struct ps_state *state, struct report *report,
-                                           int64_t limit, bool *complete)
+                                           int64_t limit, bool locals, bool *complete)
 {
     struct report_process *process;
 
     ps_reserve_lend(1); /* a descriptor for files of /proc */
-    process = ps_without_gil_read(state, report, limit, complete);
+    process = ps_without_gil_read(state, report, limit, locals, complete);
     ps_reserve_take_back();
     return process;
 }
 
 /* Reads the process while this thread keeps the GIL. If this would take too long, reads the process
  * again without the GIL, so that the program can run. */
-static struct report_process *read_twice(struct ps_state *state, struct report *report,
+static struct report_process *read_twice(struct ps_state *state, struct report *report, bool locals,
                                          bool *complete)
 {
-    struct report_process *process = read_process(state, report, LIMIT_WITH_GIL, complete);
+    struct report_process *process = read_process(state, report, LIMIT_WITH_GIL, locals, complete);
     PyThreadState *before;
 
     if (!process || *complete)
@@ -60,7 +60,7 @@ static struct report_process *read_twice(struct ps_state *state, struct report *
     before = ps_gil_begin_wait();
     report_free(report);
     report_init(report, MEMORY_MAX);
-    process = read_process(state, report, LIMIT_WITHOUT_GIL, complete);
+    process = read_process(state, report, LIMIT_WITHOUT_GIL, locals, complete);
     ps_gil_end_wait(before);
     return process;
 }
@@ -84,7 +84,7 @@ static struct report_text text_of(const char *text)
     return (struct report_text){text, strlen(text)};
 }
 
-PyObject *ps_lock_facts_read(struct ps_state *state)
+PyObject *ps_lock_facts_read(struct ps_state *state, bool locals)
 {
     struct report_missing missing = {.what = text_of("locks")};
     struct report_process *process, part;
@@ -93,14 +93,15 @@ PyObject *ps_lock_facts_read(struct ps_state *state)
     bool complete;
 
     report_init(&report, MEMORY_MAX);
-    process = read_twice(state, &report, &complete);
+    process = read_twice(state, &report, locals, &complete);
     memset(&part, 0, sizeof(part));
     schema_init(&schema_process, &part);
     part.missing.items = &missing;
     part.missing.count = complete ? 0 : 1;
     missing.why = text_of(process ? "not all could be read" : "they could not be read");
     if (process) {
-        remove_others(process);
+        if (!locals)
+            remove_others(process);
         part.threads.items = process->threads.items;
         part.threads.count = process->threads.count;
         part.objects.items = process->objects.items;
@@ -158,12 +159,35 @@ static PyObject *threads_by_id(PyObject *facts)
     return ps_steal(&dict);
 }
 
-/* Returns a copy of `thread` that has the members waits and holds of `known`: a new reference. */
+/* Returns a tuple of the frames of `thread`, with the local variables of the frames of `known`,
+ * which has the same frames: a new reference. */
+static PyObject *complete_frames(PyObject *thread, PyObject *known)
+{
+    ps_auto PyObject *frames = PySequence_List(ps_facts_member(&schema_thread, thread, "frames"));
+    PyObject *from = ps_facts_member(&schema_thread, known, "frames");
+    Py_ssize_t i;
+
+    for (i = 0; frames && i < PyList_GET_SIZE(frames); i++) {
+        PyObject *locals = ps_facts_member(&schema_frame, PyTuple_GET_ITEM(from, i), "locals");
+        ps_auto PyObject *frame = PySequence_List(PyList_GET_ITEM(frames, i));
+        PyObject *made;
+
+        if (!frame || ps_facts_set(&schema_frame, frame, "locals", locals) < 0)
+            return NULL;
+        made = PyList_AsTuple(frame);
+        if (!made || PyList_SetItem(frames, i, made) < 0)
+            return NULL;
+    }
+    return frames ? PyList_AsTuple(frames) : NULL;
+}
+
+/* Returns a copy of `thread` that has the members waits and holds of `known`, and the local
+ * variables of its frames: a new reference. */
 static PyObject *complete_thread(PyObject *thread, PyObject *known)
 {
-    ps_auto PyObject *list = PySequence_List(thread);
+    ps_auto PyObject *list = PySequence_List(thread), *frames = complete_frames(thread, known);
 
-    if (!list ||
+    if (!list || !frames || ps_facts_set(&schema_thread, list, "frames", frames) < 0 ||
         ps_facts_set(&schema_thread, list, "waits",
                      ps_facts_member(&schema_thread, known, "waits")) < 0 ||
         ps_facts_set(&schema_thread, list, "holds",

@@ -12,15 +12,16 @@
 
 /* Reads what the threads of this process wait for and hold. Returns a process in the form of
  * report/codec.h, in which only the members `threads`, `objects` and `missing` are known. `threads`
- * has only the threads that wait for an object or hold an object. If not all facts can be read,
- * `missing` has an item. A new reference, or NULL with an exception. */
-PyObject *ps_lock_facts_read(struct ps_state *state);
+ * has only the threads that wait for an object or hold an object. With locals, it has all threads,
+ * and their frames have local variables. If not all facts can be read, `missing` has an item. A new
+ * reference, or NULL with an exception. */
+PyObject *ps_lock_facts_read(struct ps_state *state, bool locals);
 
 /* Adds facts to a process that pystuck/_stacks.py has returned: the members `waits` and `holds` of
- * each thread that still has the same frames, the member `objects`, and items of `missing`. facts:
- * the result of ps_lock_facts_read. Takes ownership of process, which may be NULL. Returns the
- * completed process, a new reference. Returns NULL if process is NULL, and NULL with an exception
- * on failure. */
+ * each thread that still has the same frames, the local variables of these frames, the member
+ * `objects`, and items of `missing`. facts: the result of ps_lock_facts_read. Takes ownership of
+ * process, which may be NULL. Returns the completed process, a new reference. Returns NULL if
+ * process is NULL, and NULL with an exception on failure. */
 PyObject *ps_lock_facts_add(PyObject *process, PyObject *facts);
 
 #endif

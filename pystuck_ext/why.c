@@ -71,28 +71,31 @@ static PyObject *dict_of(const struct buffer *brine)
 }
 
 const char ps_why_doc[] =
-    "why(*, greenlets=True)\n--\n\n"
+    "why(*, greenlets=True, locals=False)\n--\n\n"
     "Return the stacks of all threads and why they are stuck, as a dict.\n\n"
     "The dict is what pystuck --json prints, as json.loads() reads it: the schema is in\n"
     "doc/stacks.schema.json. Its \"findings\" say why the program is stuck, the worst\n"
     "first, and the \"notes\" of each thread say what the thread waits for.\n\n"
     "May be called on any thread, also in a handler of a signal; needs no server. Takes\n"
     "at most about half a second if code of the program, such as a __repr__, blocks.\n"
-    "greenlets=False leaves out the greenlets, for which all objects are searched.";
+    "greenlets=False leaves out the greenlets, for which all objects are searched.\n"
+    "locals=True adds the local variables of all frames, which may contain secrets.";
 
 PyObject *ps_why(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"greenlets", NULL};
+    static char *names[] = {"greenlets", "locals", NULL};
     long flags = PS_COLLECT_REPR | PS_COLLECT_SOURCE;
     ps_auto PyObject *process = NULL;
     struct buffer brine = BUFFER_INIT;
     PyObject *result = NULL;
-    int greenlets = 1, dumped;
+    int greenlets = 1, locals = 0, dumped;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:why", names, &greenlets))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pp:why", names, &greenlets, &locals))
         return NULL;
     if (greenlets)
         flags |= PS_COLLECT_GREENLETS;
+    if (locals)
+        flags |= PS_COLLECT_LOCALS;
     if (prepare(module) < 0)
         return NULL;
     process = ps_collect(PyModule_GetState(module), flags, PS_COLLECT_BUDGET_MS, true);

@@ -351,16 +351,17 @@ static void set_process(struct arena *a, struct report_process *p)
         p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
 }
 
-/* Reads the report into the arena. limit: that of struct stackreader_wish. Call with the lock held.
- */
+/* Reads the report into the arena. limit, locals: as in struct stackreader_wish. Call with the lock
+ * held. */
 static enum stackreader_result read_report(struct ps_state *state, struct arena *a,
-                                           struct report_process *p, int64_t limit)
+                                           struct report_process *p, int64_t limit, bool locals)
 {
     struct ps_without_gil *w = state->without_gil;
     struct stackreader_wish wish = {.skip = w->own,
                                     .skipped = ps_thread_list(w->own, OWN_THREADS_MAX),
                                     .interpreter = (uint64_t)(uintptr_t)state->interp,
                                     .locks = true,
+                                    .locals = locals,
                                     .limit = limit};
 
     *p = w->facts.processes.items[0];
@@ -405,7 +406,7 @@ static enum stackreader_result read_large(struct ps_state *state, struct arena *
     if (!*large)
         return STACKREADER_CUT;
     arena_use(&more, *large, LARGE);
-    result = read_report(state, &more, &again, 0);
+    result = read_report(state, &more, &again, 0, false);
     if (result != STACKREADER_ALL)
         return STACKREADER_CUT;
     *a = more;
@@ -429,7 +430,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
     if (w->facts.processes.count == 0)
         return;
     arena_use(&a, w->memory, RESERVED);
-    result = read_report(state, &a, &p, 0);
+    result = read_report(state, &a, &p, 0, false);
     if (a.failed)
         result = read_large(state, &a, &p, &large);
     if (p.threads.count > 0) {
@@ -489,7 +490,7 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
 }
 
 struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
-                                           int64_t limit, bool *complete)
+                                           int64_t limit, bool locals, bool *complete)
 {
     struct ps_without_gil *w = state->without_gil;
     struct report_process *process = NULL;
@@ -502,7 +503,7 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
     if (w->facts.processes.count > 0)
         process = report_add_process(report);
     if (process)
-        result = read_report(state, &report->arena, process, limit);
+        result = read_report(state, &report->arena, process, limit, locals);
     pthread_mutex_unlock(&w->lock);
     *complete = result == STACKREADER_ALL;
     return result == STACKREADER_NONE || report->arena.failed ? NULL : process;

@@ -34,10 +34,10 @@ bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int
 bool ps_without_gil_answer(struct ps_state *state, struct buffer *out);
 
 /* Reads all threads and what they wait for and hold, and adds a process to the report. Needs no
- * GIL, and does not wait for another thread. limit: how much is read (struct stackreader_wish).
+ * GIL, and does not wait for another thread. limit, locals: as in struct stackreader_wish.
  * Sets *complete to false if not all threads could be read. Returns NULL if there is no stack
  * reader, if another thread uses it, or if it can read no thread. */
 struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
-                                           int64_t limit, bool *complete);
+                                           int64_t limit, bool locals, bool *complete);
 
 #endif

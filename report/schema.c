@@ -67,7 +67,7 @@ static const struct field local_fields[] = {
     TEXT(local, text),
     ENUM(local, status, statuses),
 };
-static const struct schema schema_local = SCHEMA(local);
+const struct schema schema_local = SCHEMA(local);
 
 static const struct field frame_fields[] = {
     TEXT(frame, file),     INT(frame, line),       TEXT(frame, function),

@@ -18,7 +18,9 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/locate.c stackreader/locate.h \
 	stackreader/lock_report.c stackreader/lock_report.h \
 	stackreader/lock_words.c stackreader/lock_words.h \
+	stackreader/locals.c stackreader/locals.h \
 	stackreader/locks.c stackreader/locks.h \
+	stackreader/value_text.c stackreader/value_text.h \
 	stackreader/mappings.c stackreader/mappings.h \
 	stackreader/memory.h stackreader/memory_self.c \
 	stackreader/memory_core.c stackreader/memory_core.h \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "dicts.h"
+#include "locals.h"
 #include "objects.h"
 
 #define NAMES_MAX   256  /* the most names of one code object that are looked at */
@@ -199,22 +200,11 @@ static size_t read_tuple(const struct python *py, uint64_t code, int member, uin
     return tuple.count;
 }
 
-/* Reads the names of the slots of local variables. Up to 3.10, they are in three tuples. */
-static size_t read_local_names(const struct python *py, uint64_t code, uint64_t *to)
-{
-    const struct offsets *o = py->offsets;
-    size_t count = read_tuple(py, code, o->code.local_names, to, NAMES_MAX);
-
-    count += read_tuple(py, code, o->code.cell_names, to + count, NAMES_MAX - count);
-    count += read_tuple(py, code, o->code.free_names, to + count, NAMES_MAX - count);
-    return count;
-}
-
 static bool look_into_locals(struct search *s, const struct raw_frame *frame, int depth)
 {
     const struct python *py = s->py;
-    uint64_t names[NAMES_MAX], value;
-    size_t count = read_local_names(py, frame->code, names), i;
+    uint64_t names[LOCAL_NAMES_MAX], value;
+    size_t count = locals_names(py, frame->code, names), i;
 
     for (i = 0; i < count && s->reads > 0; i++) {
         if (!value_local(py, frame, (int)i, &value) || !value)

@@ -83,6 +83,14 @@ static struct report_text convert(struct arena *arena, const unsigned char *data
 
 struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address)
 {
+    bool cut;
+
+    return object_text_start(py, arena, address, TEXT_MAX, &cut);
+}
+
+struct report_text object_text_start(const struct python *py, struct arena *arena, uint64_t address,
+                                     size_t max, bool *cut)
+{
     static const struct report_text unknown = {NULL, 0};
     const struct offsets *o = py->offsets;
     unsigned char head[128], data[4 * TEXT_MAX];
@@ -90,6 +98,7 @@ struct report_text object_text(const struct python *py, struct arena *arena, uin
     uint32_t state;
     unsigned kind;
 
+    *cut = false;
     if (!address || (size_t)o->text.compact > sizeof(head) ||
         !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
         return unknown;
@@ -99,8 +108,9 @@ struct report_text object_text(const struct python *py, struct arena *arena, uin
     if (!STATE_COMPACT(state) || (kind != 1 && kind != 2 && kind != 4) || count > INT32_MAX ||
         (STATE_ASCII(state) && kind != 1))
         return unknown;
-    if (count > TEXT_MAX)
-        count = TEXT_MAX;
+    *cut = count > max;
+    if (*cut)
+        count = max;
     at = address + (uint64_t)(STATE_ASCII(state) ? o->text.ascii : o->text.compact);
     if (count > 0 && !memory_read(&py->memory, at, data, count * kind))
         return unknown;
@@ -120,21 +130,32 @@ ssize_t object_bytes(const struct python *py, uint64_t address, void *to, size_t
     return (ssize_t)size;
 }
 
-bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
+/* Reads the number of digits of an int, and its sign. */
+static bool read_sign(const struct python *py, uint64_t address, uint64_t *count, bool *is_negative)
+{
+    uint64_t tag;
+
+    if (!read_member(py, address, py->offsets->integer.tag, &tag))
+        return false;
+    if (py->offsets->minor >= 12) {
+        *is_negative = (tag & 3) == 2;
+        *count = tag >> 3;
+        return true;
+    }
+    *is_negative = (int64_t)tag < 0; /* the number of digits of a negative int is negative */
+    *count = *is_negative ? -tag : tag;
+    return true;
+}
+
+bool object_magnitude(const struct python *py, uint64_t address, uint64_t *to, bool *is_negative)
 {
     const struct offsets *o = py->offsets;
     unsigned bits = o->integer.digit_size == 4 ? 30 : 15;
-    uint64_t tag, count, i;
+    uint64_t count, i;
     uint32_t digit;
 
     if (!address || (o->integer.digit_size != 2 && o->integer.digit_size != 4) ||
-        !read_member(py, address, o->integer.tag, &tag))
-        return false;
-    if (o->minor >= 12 && (tag & 3) == 2) /* the int is negative */
-        return false;
-    count = o->minor >= 12 ? tag >> 3 : tag;
-    if (count * bits > 64 + bits ||
-        count > 5) /* a negative count appears as a large number, since count is unsigned */
+        !read_sign(py, address, &count, is_negative) || count > 5)
         return false;
     *to = 0;
     for (i = 0; i < count; i++) {
@@ -149,6 +170,13 @@ bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
         *to |= (uint64_t)digit << (i * bits);
     }
     return true;
+}
+
+bool object_integer(const struct python *py, uint64_t address, uint64_t *to)
+{
+    bool is_negative;
+
+    return object_magnitude(py, address, to, &is_negative) && !is_negative;
 }
 
 uint64_t object_type(const struct python *py, uint64_t address)

@@ -17,6 +17,16 @@
  * Returns an unknown text if the str cannot be read or the arena is full. */
 struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address);
 
+/* The same for the first `max` characters (at most TEXT_MAX). Sets *cut to true if the str has
+ * more.
+ */
+struct report_text object_text_start(const struct python *py, struct arena *arena, uint64_t address,
+                                     size_t max, bool *cut);
+
+/* Sets *to to the absolute value of an int. Returns false if it does not fit into 64 bits, or if
+ * the int cannot be read. */
+bool object_magnitude(const struct python *py, uint64_t address, uint64_t *to, bool *is_negative);
+
 /* Sets *to to the value of an int. Returns false if the int is negative, does not fit into 64 bits,
  * or cannot be read. */
 bool object_integer(const struct python *py, uint64_t address, uint64_t *to);

@@ -11,6 +11,7 @@
 #include "frames.h"
 #include "gil.h"
 #include "library.h"
+#include "locals.h"
 #include "lock_report.h"
 #include "memory_limit.h"
 #include "names.h"
@@ -344,6 +345,29 @@ static void set_locks(struct stackreader *r, struct arena *arena, struct report_
     lock_report_thread(&reporting, &r->stack, &r->facts, t);
 }
 
+/* ---- Local variables ------------------------------------------------------------------------- */
+
+/* Sets the locals of a thread whose frames are in r->stack. If the thread runs meanwhile, leaves
+ * them unknown. */
+static void set_locals(struct stackreader *r, struct arena *arena, struct report_thread *t)
+{
+    const struct raw_frame *f, *end = r->stack.frames + r->stack.count;
+    struct report_frame *to;
+
+    if (r->stack.state != FRAMES_EXACT)
+        return;
+    for (f = r->stack.frames; f < end; f++) {
+        if (f->index >= 0 && f->read && f->read->valid)
+            locals_read(&r->python, &r->values, arena, f, &t->frames.items[f->index]);
+    }
+    if (frames_are_same(&r->python, clock_of(t), &r->stack))
+        return;
+    for (to = t->frames.items; to < t->frames.items + t->frames.count; to++) {
+        to->locals.items = NULL;
+        to->locals.count = 0;
+    }
+}
+
 /* True if a thread still waits for the same object, and holds the same objects, as when it was
  * read. */
 static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
@@ -424,6 +448,7 @@ struct reading {
     uint64_t gil_holder; /* the address of a thread state, or 0 */
     int64_t holder;      /* the ident of that thread; REPORT_UNKNOWN: not read */
     bool cut;            /* not all threads were read */
+    int64_t limit;       /* how much may be read in all */
 };
 
 static void set_moving(struct report_thread *t)
@@ -501,6 +526,9 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]) ||
             from->reader->limit.left < 0)
             break;
+        if (from->wish->locals && !from->reader->refuses_locks &&
+            from->reader->limit.left > from->limit / 2)
+            set_locals(from->reader, from->arena, t);
         if (from->locks)
             set_locks(from->reader, from->arena, t, states[i - 1],
                       &from->reader->checks[p->threads.count]);
@@ -631,7 +659,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     code_cache_clear(&r->cache); /* its texts belong to the arena of an earlier report */
     value_room_clear(&r->values);
     lock_report_clear(&r->locks);
-    r->limit.left = reading.wish->limit > 0 ? reading.wish->limit : STACKREADER_LIMIT;
+    reading.limit = reading.wish->limit > 0 ? reading.wish->limit : STACKREADER_LIMIT;
+    r->limit.left = reading.limit;
     if (!read_interpreters(&reading))
         return STACKREADER_NONE;
     remove_skipped(&reading);

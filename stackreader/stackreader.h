@@ -32,7 +32,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
 void stackreader_free(struct stackreader *r);
 
-/* From now on, stackreader_read ignores wish->locks: offsets that only locks need are wrong. */
+/* From now on, stackreader_read ignores wish->locks and wish->locals: offsets that only they
+ * need are wrong. */
 void stackreader_refuse_locks(struct stackreader *r);
 
 /* True unless stackreader_refuse_locks was called. */
@@ -44,7 +45,9 @@ struct stackreader_wish {
                            * never left out */
     size_t skipped;       /* the number of idents in `skip` */
     uint64_t interpreter; /* the address of the interpreter whose GIL is read; 0: the main one */
-    bool locks; /* also set what threads wait for and hold, and the objects of the process */
+    bool locks;  /* also set what threads wait for and hold, and the objects of the process */
+    bool locals; /* also set the local variables of frames, of threads whose frames are exact. At
+                  * most half of `limit` is used up before the locals of a thread are read */
     size_t max_threads; /* stop after this number of threads; 0: read all */
     int64_t limit; /* how much memory is read, in bytes, where each read counts as READ_COST bytes
                     * more; 0: STACKREADER_LIMIT */

@@ -20,6 +20,7 @@
 static int fetch(const struct shell *shell, struct report *report, struct rpyc_error *err)
 {
     const struct stacks_wish wish = {.greenlets = shell->options->greenlets,
+                                     .locals = shell->options->locals,
                                      .execute = shell->options->execute};
 
     if (!shell_is_blocked(shell)) {

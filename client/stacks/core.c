@@ -33,6 +33,7 @@ struct dump {
     struct memory memory;
     struct located pythons[LOCATE_MAX]; /* the readable ones come first */
     size_t python_count;
+    bool locals;    /* also read local variables */
     int timeout_ms; /* how long the reading may be blocked */
     char *why;      /* room for a sentence: CORE_WHY_SIZE bytes */
 };
@@ -236,7 +237,7 @@ static void describe_others(const struct dump *d)
 static bool read_python(const struct dump *d, const struct located *python, struct report *r,
                         struct report_process *to)
 {
-    static const struct stackreader_wish wish = {.locks = true};
+    const struct stackreader_wish wish = {.locks = true, .locals = d->locals};
     enum stackreader_result result;
     struct stackreader *reader;
     const char *why;
@@ -470,8 +471,11 @@ static struct job *job_new(const struct options *options, size_t memory_max)
         return NULL;
     job->options = options;
     job->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : CORE_TIMEOUT_MS;
-    job->dump = (struct dump){
-        .path = options->core, .timeout_ms = job->timeout_ms, .why = job->why, .core = {.fd = -1}};
+    job->dump = (struct dump){.path = options->core,
+                              .locals = options->locals,
+                              .timeout_ms = job->timeout_ms,
+                              .why = job->why,
+                              .core = {.fd = -1}};
     report_init(&job->report, memory_max);
     return job;
 }

@@ -20,7 +20,7 @@
 #define BUDGET_MS      500
 
 /* The flags of collect() in pystuck/_stacks.py. The values must be the same as in _stacks.py. */
-enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_GREENLETS = 8 };
+enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_LOCALS = 4, FLAG_GREENLETS = 8 };
 
 /* The Python code that the client puts before and after the source of the collector. make_source()
  * inserts the source of the collector as a string literal. The whole source defines a function that
@@ -49,7 +49,8 @@ static int flags_of(const struct stacks_wish *wish)
 {
     if (wish->bare)
         return 0;
-    return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0);
+    return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0) |
+           (wish->locals ? FLAG_LOCALS : 0);
 }
 
 int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
@@ -185,6 +186,51 @@ static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     return use_netrefs(conn, wish, out, err);
 }
 
+/* Counts the frames of threads whose local variables are known, and the others. */
+static void count_locals(const struct report_process *p, size_t *known, size_t *unknown)
+{
+    size_t i, k;
+
+    *known = *unknown = 0;
+    for (i = 0; i < p->threads.count; i++) {
+        const report_frames *frames = &p->threads.items[i].frames;
+
+        for (k = 0; k < frames->count; k++) {
+            if (frames->items[k].locals.items)
+                ++*known;
+            else
+                ++*unknown;
+        }
+    }
+}
+
+/* Call if local variables were wanted. If not all are known, adds the reason to `missing`. */
+static void explain_locals(struct report *r, struct report_process *p)
+{
+    size_t count = p->missing.count, known, unknown;
+    const char *what = "locals", *why = "the server cannot read them";
+    struct report_missing *items;
+
+    count_locals(p, &known, &unknown);
+    if (unknown == 0)
+        return;
+    items = arena_array(&r->arena, count + 1, sizeof(*items));
+    if (!items)
+        return;
+    if (count > 0)
+        memcpy(items, p->missing.items, count * sizeof(*items));
+    if (known > 0) {
+        what = "local variables of some threads";
+        why = "they run, or there are too many";
+    } else if (p->source == SOURCE_SELF) {
+        why = "the GIL is held";
+    }
+    items[count].what = (struct report_text){what, strlen(what)};
+    items[count].why = (struct report_text){why, strlen(why)};
+    p->missing.items = items;
+    p->missing.count = count + 1;
+}
+
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
                  struct report *out, struct rpyc_error *err)
 {
@@ -198,6 +244,8 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
         return -1;
     process = &out->processes.items[out->processes.count - 1];
     process->tool = (struct report_text){tool, sizeof(tool) - 1};
+    if (wish->locals && !wish->bare)
+        explain_locals(out, process);
     if (!wish->bare)
         sources_fill(out, process, rpyc_fd(conn));
     return diagnose(out, process) && report_merge(out, process)

@@ -15,6 +15,7 @@
 struct stacks_wish {
     bool greenlets; /* also get greenlets; this searches all objects of the process */
     bool execute;   /* code may be run in the process; if false, only STACKS and netrefs are used */
+    bool locals;    /* get local variables */
     bool bare;      /* get no greenlets, source lines or repr(); send only request STACKS */
 };
 

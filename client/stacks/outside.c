@@ -48,6 +48,7 @@ _Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_e
 struct outside_process {
     pid_t pid;
     int timeout_ms;  /* how long the reading may be blocked */
+    bool locals;     /* also read local variables */
     int pidfd;       /* -1: the kernel has no such descriptors */
     int64_t started; /* when it was started, in ns since the boot of the machine; 0: not known */
     struct memory_pid memory;
@@ -331,7 +332,7 @@ static enum outside_result find_pythons(struct outside_process *t, struct outsid
 static bool read_python(const struct outside_process *t, const struct located *python,
                         struct report *report, struct report_process *to)
 {
-    static const struct stackreader_wish wish = {.locks = true};
+    const struct stackreader_wish wish = {.locks = true, .locals = t->locals};
     struct memory memory = memory_pid(&t->memory);
     enum stackreader_result result = STACKREADER_NONE;
     struct stackreader *reader;
@@ -453,7 +454,7 @@ static enum outside_result say_blocked(const struct job *job, struct outside *ou
     return fail_of(out, OUTSIDE_FAILED, job->process.pid, text);
 }
 
-static struct job *job_new(pid_t pid, int timeout_ms, size_t memory_max)
+static struct job *job_new(pid_t pid, int timeout_ms, bool locals, size_t memory_max)
 {
     struct job *job = calloc(1, sizeof(*job));
 
@@ -462,6 +463,7 @@ static struct job *job_new(pid_t pid, int timeout_ms, size_t memory_max)
     atomic_init(&job->refs, 2);
     job->process = (struct outside_process){.pid = pid,
                                             .timeout_ms = timeout_ms,
+                                            .locals = locals,
                                             .pidfd = -1,
                                             .memory = {.folder = -1, .file = -1},
                                             .at_file = &job->at_file};
@@ -470,11 +472,11 @@ static struct job *job_new(pid_t pid, int timeout_ms, size_t memory_max)
     return job;
 }
 
-enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms,
+enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms, bool locals,
                                  struct outside *out)
 {
     struct job *job =
-        job_new(pid, timeout_ms > 0 ? timeout_ms : OUTSIDE_TIMEOUT_MS, report->arena.max);
+        job_new(pid, timeout_ms > 0 ? timeout_ms : OUTSIDE_TIMEOUT_MS, locals, report->arena.max);
     int error = ENOMEM;
 
     *out = (struct outside){.result = OUTSIDE_READ};

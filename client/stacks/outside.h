@@ -34,9 +34,9 @@ struct outside {
 /* Adds a process, and the findings about it, to the report. Adds nothing if the process cannot be
  * read. The caller needs the right to trace the process, see ptrace(2). Gives up if the kernel
  * blocks the reading for timeout_ms (0: for OUTSIDE_TIMEOUT_MS). If the function gives up, the
- * thread that reads is left behind. This thread does not keep pystuck from ending. Returns
- * out->result. */
-enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms,
+ * thread that reads is left behind. This thread does not keep pystuck from ending. locals:
+ * also read local variables. Returns out->result. */
+enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms, bool locals,
                                  struct outside *out);
 
 /* Sets the findings of the report. These are the findings that concern several of its processes. */

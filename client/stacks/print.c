@@ -176,10 +176,14 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
 {
     switch (format) {
     case FORMAT_TEXT:
-        print_text(&(struct printer){stream, text_print_name, false, is_full, false}, process);
+        print_text(&(struct printer){.stream = stream, .name = text_print_name, .is_full = is_full},
+                   process);
         return;
     case FORMAT_PLAIN:
-        print_text(&(struct printer){stream, text_print, true, true, false}, process);
+        print_text(
+            &(struct printer){
+                .stream = stream, .name = text_print, .is_plain = true, .is_full = true},
+            process);
         return;
     case FORMAT_JSON:
     case FORMAT_JSON_LINES:
@@ -226,7 +230,8 @@ static bool has_notes(const struct report_process *process)
 
 void stacks_print_why(FILE *stream, const struct report_process *process, bool is_full)
 {
-    const struct printer p = {stream, text_print_name, false, is_full, true};
+    const struct printer p = {
+        .stream = stream, .name = text_print_name, .is_full = is_full, .is_brief = true};
 
     if (process->findings.count == 0 && !has_notes(process))
         fputs("It is not known what the threads wait for: see %threads\n", stream);

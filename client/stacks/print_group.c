@@ -124,6 +124,7 @@ bool print_group(const struct printer *p, const struct report_process *process,
                  const size_t *threads, size_t count)
 {
     struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    struct printer group = *p;
     size_t found;
     struct counted *notes = count_notes(process, threads, count, &found);
 
@@ -137,7 +138,8 @@ bool print_group(const struct printer *p, const struct report_process *process,
     }
     print_thread_title(p, (struct report_text){(const char *)title.data, title.len}, "",
                        unchanged_ms(process, threads, count));
-    print_frames(p, &process->threads.items[threads[0]].frames);
+    group.no_locals = true;
+    print_frames(&group, &process->threads.items[threads[0]].frames);
     put_notes(p, notes, found, count);
     fputc('\n', p->stream);
     free(notes);

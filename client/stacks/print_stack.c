@@ -46,6 +46,24 @@ void print_thread_title(const struct printer *p, struct report_text title, const
     print_title(p, title, text.failed ? remark : (const char *)text.data);
 }
 
+/* Prints each local variable on a line: "      name = value". */
+static void put_locals(const struct printer *p, const struct report_frame *f)
+{
+    static const char unreadable[] = "<not readable>";
+    size_t i;
+
+    for (i = 0; i < f->locals.count; i++) {
+        const struct report_local *local = &f->locals.items[i];
+
+        fputs("      ", p->stream);
+        print_name(p, local->name);
+        fputs(" = ", p->stream);
+        print_name(p, local->text.data ? local->text
+                                       : (struct report_text){unreadable, sizeof(unreadable) - 1});
+        fputc('\n', p->stream);
+    }
+}
+
 static void put_frame(const struct printer *p, const struct report_frame *f)
 {
     fputs("  File \"", p->stream);
@@ -56,11 +74,13 @@ static void put_frame(const struct printer *p, const struct report_frame *f)
         fprintf(p->stream, "\", line %" PRId64 ", in ", f->line);
     print_name(p, f->function);
     fputc('\n', p->stream);
-    if (!f->source.data)
-        return;
-    fputs("    ", p->stream);
-    print_name(p, f->source);
-    fputc('\n', p->stream);
+    if (f->source.data) {
+        fputs("    ", p->stream);
+        print_name(p, f->source);
+        fputc('\n', p->stream);
+    }
+    if (!p->is_plain && !p->no_locals && !p->is_brief)
+        put_locals(p, f);
 }
 
 /* True if two frames have the same file, function and line, as in a recursive call. */

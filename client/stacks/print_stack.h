@@ -14,9 +14,10 @@
 struct printer {
     FILE *stream;
     void (*name)(FILE *stream, const char *text, size_t len); /* prints a text of the report */
-    bool is_plain; /* FORMAT_PLAIN: no colours, and only the stacks */
-    bool is_full;  /* leave out no frames, and merge no threads */
-    bool is_brief; /* only what has notes, with one frame: the innermost of the program's code */
+    bool is_plain;  /* FORMAT_PLAIN: no colours, and only the stacks */
+    bool is_full;   /* leave out no frames, and merge no threads */
+    bool no_locals; /* print no local variables, because they belong to one of several threads */
+    bool is_brief;  /* only what has notes, with one frame: the innermost of the program's code */
 };
 
 /* Print a text of the report, or "?" if the text is unknown. print_title prints the text as a title

@@ -334,12 +334,13 @@ static void start(void)
 static enum stackreader_result read_stacks(const struct memory *memory, struct arena *arena,
                                            struct report_process *p)
 {
+    static const struct stackreader_wish wish = {.locals = true};
     const char *why;
     struct stackreader *reader = stackreader_new(memory, image_offsets(), image_runtime(), &why);
     enum stackreader_result result;
 
     must(reader);
-    result = stackreader_read(reader, arena, p, NULL);
+    result = stackreader_read(reader, arena, p, &wish);
     stackreader_free(reader);
     must(image_reads() <= READS_MAX);
     if (image_reads() > reader_figures.reads_max)

@@ -188,7 +188,7 @@ static bool open_reader(void)
 
 static bool read_all(void)
 {
-    static const struct stackreader_wish wish = {.locks = true};
+    static const struct stackreader_wish wish = {.locks = true, .locals = true};
 
     arena_free(&arena);
     arena.max = 64 << 20;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "locals.h"
+
+#include "objects.h"
+#include "schema.h"
+#include "value_text.h"
+
+/* Reads the items of a tuple, at most `room`. Returns their number. */
+static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
+                         size_t room)
+{
+    uint64_t address;
+    struct tuple tuple;
+
+    if (!read_member(py, code, member, &address) || !tuple_open(py, address, room, &tuple) ||
+        !memory_read(&py->memory, tuple.items, to, tuple.count * 8))
+        return 0;
+    return tuple.count;
+}
+
+/* Up to 3.10, the names are in three tuples. */
+size_t locals_names(const struct python *py, uint64_t code, uint64_t *to)
+{
+    const struct offsets *o = py->offsets;
+    size_t count = read_tuple(py, code, o->code.local_names, to, LOCAL_NAMES_MAX);
+
+    count += read_tuple(py, code, o->code.cell_names, to + count, LOCAL_NAMES_MAX - count);
+    count += read_tuple(py, code, o->code.free_names, to + count, LOCAL_NAMES_MAX - count);
+    return count;
+}
+
+/* Sets *value to the value of a variable. Returns false if the variable has none. */
+static bool find_value(const struct python *py, const struct raw_frame *frame, size_t index,
+                       uint64_t *value)
+{
+    if (!value_local(py, frame, (int)index, value) || !*value)
+        return false;
+    if (!object_type_is(py, object_type(py, *value), "cell"))
+        return true;
+    return cell_value(py, *value, value) && *value;
+}
+
+static bool set_local(const struct python *py, struct arena *arena, struct report_local *to,
+                      uint64_t name, uint64_t value)
+{
+    to->name = object_text(py, arena, name);
+    to->type = object_type_name(py, arena, object_type(py, value));
+    to->text = value_text(py, arena, value);
+    to->status = to->text.data ? STATUS_OK : STATUS_ERROR;
+    /* ".0" is the iterator of a comprehension. */
+    return to->name.len > 0 && to->name.data[0] != '.';
+}
+
+void locals_read(const struct python *py, struct value_room *room, struct arena *arena,
+                 const struct raw_frame *frame, struct report_frame *to)
+{
+    uint64_t names[LOCAL_NAMES_MAX], value;
+    size_t count, i, found = 0;
+    struct report_local *items;
+
+    if (!value_shape(py, room, frame->code))
+        return;
+    count = locals_names(py, frame->code, names);
+    items = schema_make(arena, &schema_local, count);
+    for (i = 0; items && i < count; i++) {
+        if (find_value(py, frame, i, &value))
+            found += set_local(py, arena, &items[found], names[i], value);
+    }
+    to->locals.items = items;
+    to->locals.count = found;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The local variables of the frames of a thread. No code of the program runs, and frame.f_locals,
+ * which may change the program, is not used.
+ *
+ * The variables of a module or of the body of a class are in a dict, and are not read.
+ */
+#ifndef STACKREADER_LOCALS_H
+#define STACKREADER_LOCALS_H
+
+#include "report.h"
+#include "value_stack.h"
+
+#define LOCAL_NAMES_MAX 256 /* the most variables of one frame that are read */
+
+/* Reads the names of the slots of local variables of a code object: the addresses of str objects,
+ * at most LOCAL_NAMES_MAX. Returns their number. */
+size_t locals_names(const struct python *py, uint64_t code, uint64_t *to);
+
+/* Sets `locals` of a frame of a report: the variables that have a value, in the order of the code.
+ * `status` of a variable is STATUS_ERROR if its value cannot be read. Leaves `locals` unknown if
+ * the code cannot be read or the arena is full. */
+void locals_read(const struct python *py, struct value_room *room, struct arena *arena,
+                 const struct raw_frame *frame, struct report_frame *to);
+
+#endif
