@@ -19,7 +19,7 @@ struct arena {
 };
 
 /* Makes an empty arena use the `size` bytes at `memory`, and nothing else: arena_alloc then calls
- * no malloc. The memory must be zeroed and aligned for any type. The caller frees it. */
+ * no malloc. The memory must be zeroed and aligned for any type. The caller frees this memory. */
 void arena_use(struct arena *a, void *memory, size_t size);
 
 /* Returns size zeroed bytes, aligned for any type, that live until arena_free. NULL if there is no
@@ -27,7 +27,7 @@ void arena_use(struct arena *a, void *memory, size_t size);
 void *arena_alloc(struct arena *a, size_t size);
 
 /* Like arena_alloc, for an array of `count` items of `size` bytes. Returns NULL also if count *
- * size overflows. For an empty array, too, NULL means an error. */
+ * size overflows. NULL means an error even for an empty array. */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
 /* Moves all pieces of *from to *to, where they live until arena_free(to). *from is then empty. The

@@ -16,7 +16,7 @@ struct rpyc_error;
 void report_write_json(struct buffer *out, const struct report_process *process);
 void report_write_json_all(struct buffer *out, const struct report *r);
 
-/* The same, but each document is on one line. */
+/* Like the two functions above, but each document is on one line. */
 void report_write_json_line(struct buffer *out, const struct report_process *process);
 void report_write_json_line_all(struct buffer *out, const struct report *r);
 

@@ -108,8 +108,8 @@ static size_t common_frames(const struct group *g, size_t depth)
     return i - depth;
 }
 
-/* Returns the entries, from *next on, that have the same frame at `depth` as the first of them.
- * Sets *next to the entry behind them. */
+/* Returns a group: the entries from *next on that have the same frame at `depth` as the entry
+ * *next. Sets *next to the entry behind this group. */
 static struct group next_group(const struct entry **next, const struct entry *end, size_t depth)
 {
     struct group g = {*next, *next};

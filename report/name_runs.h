@@ -11,8 +11,8 @@
 #include "report.h"
 
 /* Sorts the names (numbers in them by their values) and appends them to *out. Of a run of three or
- * more names, appends only the first and the last one. If there are more runs and single names than
- * fit, appends the first ones and the number of the others. The names must be known. */
+ * more names, appends only the first and the last one. Appends at most 10 runs and single names,
+ * and then the number of the other names. The names must be known. */
 void name_runs_put(struct buffer *out, struct report_text *names, size_t count);
 
 #endif

@@ -28,8 +28,8 @@ void sentence_put_duration(struct buffer *out, int64_t ms);
 /* Appends the id of a node: "thread 4711" for "thread:4711"; any other id unchanged. */
 void sentence_put_id(struct buffer *out, struct report_text id);
 
-/* Appends the name of a thread. If it has no name, appends its native id, its ident or its id,
- * whichever is known first: "thread 4711". */
+/* Appends the name of a thread. If the thread has no name, appends the first of these that is
+ * known: its native id, its ident, its id ("thread 4711"). */
 void sentence_put_thread(struct buffer *out, const struct report_thread *thread);
 
 #endif

@@ -242,14 +242,15 @@ struct report_task {
  *   KNOWN      the holders have it, with the certainty of their holds. If there are several, each
  *              of them may end the wait
  *   FREE       no holder
- *   NOT_KNOWN  it has a holder; if `holders` is not empty, it may be one of these
+ *   NOT_KNOWN  the object has a holder, perhaps one of `holders`
  *   ENDED      the thread in `holders` had it and has ended
  *   INHERITED  a thread of the parent process had it when this process was forked
  *
  * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
  * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
- * in whose queue a future is, all threads of which are busy; the holders are these threads. */
+ * whose queue contains the future, if all threads of this executor are busy; these threads are the
+ * holders of the future. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;
@@ -334,8 +335,8 @@ void report_free(struct report *r);
  * Pointers to processes that were added before become invalid. */
 struct report_process *report_add_process(struct report *r);
 
-/* Moves the processes of *from, with all that they point to, behind those of *to. *from is then
- * empty. If there is no memory, moves no process and returns false. */
+/* Moves the processes of *from, with all that they point to, behind the processes of *to. *from is
+ * then empty. If there is no memory, moves no process and returns false. */
 bool report_take_processes(struct report *to, struct report *from);
 
 /* Copies a text into the report. Returns an unknown text if data is NULL or there is no memory. */

@@ -138,8 +138,8 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
     return number;
 }
 
-/* Replaces the instructions in b->units that are those of a debugger by the original instructions.
- * Returns false if the original instructions cannot be found. */
+/* Replaces the instructions in b->units that a debugger has put into the code by the original
+ * instructions. Returns false if the original instructions cannot be found. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;
@@ -179,9 +179,9 @@ bool bytecode_read(const struct python *py, const struct code_shape *shape, stru
 /* ---- The table of handlers, from 3.11 on ----------------------------------------------------- */
 
 /* An entry of the table: if an instruction from `start` to before `end` raises an exception, Python
- * continues at `target`. These three members are offsets in bytes. Before it continues there,
- * Python reduces the value stack to `depth` values. Then it pushes the offset of the instruction
- * that raised the exception, if `lasti` is set, and the exception. */
+ * continues at `target`. These three members are offsets in bytes. Before Python continues at
+ * `target`, it reduces the value stack to `depth` values. Then Python pushes the offset of the
+ * instruction that raised the exception, if `lasti` is set, and the exception. */
 struct handler {
     int64_t start, end, target;
     int depth;
@@ -270,8 +270,8 @@ static int64_t enter_of(const struct bytecode *b, int64_t target)
 }
 
 /* For each instruction, the table has only the handler of the innermost block. The instructions of
- * this handler are in the next outer block, so the table has the handler of the outer block for
- * them. */
+ * this handler are in the next outer block, so the handler of these instructions is the handler of
+ * the outer block. */
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX])
 {

@@ -56,8 +56,9 @@ struct try_block {
 
 #define TRY_BLOCKS_MAX 64 /* how many nested blocks are looked at */
 
-/* Writes the blocks that the instruction at `offset` (in bytes) is in, the innermost first. Only
- * for 3.11 and later; up to 3.10, the blocks are in the frame. Returns the number of blocks. */
+/* Writes the blocks that the instruction at `offset` (in bytes) is in, the innermost first. Use
+ * this function only from 3.11 on. Up to 3.10, the frame stores its blocks. Returns the number of
+ * blocks. */
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX]);
 
@@ -80,7 +81,7 @@ struct walk {
     const struct opcode *opcode;
 };
 
-/* Goes to the next instruction. Returns false at the end. */
+/* Moves *w to the next instruction. Returns false if there is no further instruction. */
 bool walk_on(const struct bytecode *b, struct walk *w);
 
 /* Returns the index of the instruction to which the present instruction jumps. */

@@ -45,7 +45,7 @@ struct code_cache {
     uint64_t type;        /* the address of the type of code objects; 0: not known yet */
 };
 
-/* Empties the cache. Call it before the first use. */
+/* Empties the cache. Call this function before the first use of the cache. */
 void code_cache_clear(struct code_cache *cache);
 
 /* Returns the code object at an address, from the cache if possible. Sets *added (`added` may be

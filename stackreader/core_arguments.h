@@ -15,8 +15,9 @@ struct core_arguments {
     size_t count;
 };
 
-/* Finds the arguments. Returns false if the core file does not have them, or if there is no memory.
- * If the process has overwritten its arguments (setproctitle), out->text is what it has written. */
+/* Finds the arguments. Returns false if the core file does not contain the arguments, or if there
+ * is no memory. If the process has overwritten its arguments (setproctitle), out->text is what the
+ * process has written. */
 bool core_arguments_read(const struct core *core, struct core_arguments *out);
 
 void core_arguments_free(struct core_arguments *arguments);

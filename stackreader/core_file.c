@@ -177,7 +177,7 @@ static bool is_segment(const struct elf_segment *s)
            s->file_size <= s->memory_size && s->file_size <= UINT64_MAX - s->offset;
 }
 
-/* Stores the segments, sorted by address. Leaves out segments that overlap an earlier one. */
+/* Stores the segments, sorted by address. Leaves out segments that overlap an earlier segment. */
 static bool set_segments(struct core *core, const struct headers *headers)
 {
     size_t count = 0, kept = 0, i;
@@ -287,8 +287,8 @@ static void keep(void *unused)
     (void)unused;
 }
 
-/* Returns the number of the file with this path, from 1 on. Adds the file if it is new. tree: a
- * tsearch tree of the files, sorted by path. Returns 0 if there is no memory. */
+/* Returns the number of the file with this path. The first file has the number 1. Adds the file if
+ * it is new. tree: a tsearch tree of the files, sorted by path. Returns 0 if there is no memory. */
 static size_t file_number(struct core *core, void **tree, const char *path)
 {
     struct core_file *file = &core->files[core->file_count], **node;
@@ -303,8 +303,8 @@ static size_t file_number(struct core *core, void **tree, const char *path)
 }
 
 /* Adds the mappings of files. entries: `count` entries of the note. paths: the path of each entry,
- * with a NUL at its end. end: the end of all paths. If there is no memory, adds only some of them.
- */
+ * with a NUL at its end. end: the end of all paths. If there is no memory, adds only some of the
+ * mappings. */
 static void add_mappings(struct core *core, const unsigned char *entries, size_t count,
                          uint64_t page_size, const char *paths, const char *end)
 {

@@ -66,8 +66,8 @@ struct core {
  * number is less than `size` at the end of the file and after an error. */
 size_t core_read_at(int fd, uint64_t offset, void *to, size_t size);
 
-/* Opens a regular file for reading. Opening has no effect on a FIFO or a device. Returns a
- * descriptor, or -1 with errno: EISDIR or EINVAL if it is not a regular file. */
+/* Opens a regular file for reading. Has no effect on a FIFO or a device. Returns a descriptor, or
+ * -1 with errno. errno is EISDIR or EINVAL if the file is not a regular file. */
 int core_open_file(const char *path);
 
 enum core_result {

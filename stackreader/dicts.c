@@ -88,8 +88,8 @@ static bool open_values(const struct python *py, uint64_t type, uint64_t values,
     return true;
 }
 
-/* 3.11: two pointers precede the object. The first one points to the array of values, the second
- * one to the dict. */
+/* Opens the attributes of an object in 3.11. Two pointers precede the object. The first pointer
+ * points to the array of values, the second pointer to the dict. */
 static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {
@@ -100,8 +100,9 @@ static bool open_managed_3_11(const struct python *py, uint64_t object, uint64_t
     return words[1] ? dict_open(py, words[1], d) : open_values(py, type, words[0], d);
 }
 
-/* 3.12: one pointer precedes the object. If it is odd, the address of the array of values is this
- * pointer + 1. If it is even, it points to the dict. */
+/* Opens the attributes of an object in 3.12. One pointer precedes the object. If this pointer is
+ * odd, the address of the array of values is the pointer + 1. If this pointer is even, it points to
+ * the dict. */
 static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t type,
                               struct dict *d)
 {
@@ -112,8 +113,8 @@ static bool open_managed_3_12(const struct python *py, uint64_t object, uint64_t
     return word & 1 ? open_values(py, type, word + 1, d) : dict_open(py, word, d);
 }
 
-/* From 3.13 on: a pointer to the dict precedes the object. If it is NULL, the array of values
- * follows the object. */
+/* Opens the attributes of an object from 3.13 on. A pointer to the dict precedes the object. If
+ * this pointer is NULL, the array of values follows the object. */
 static bool open_managed(const struct python *py, uint64_t object, uint64_t type, uint64_t flags,
                          struct dict *d)
 {

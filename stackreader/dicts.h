@@ -17,7 +17,7 @@ struct dict {
 
 #define DICT_ENTRIES_MAX 1000000
 
-/* Opens a dict object. Returns false if it cannot be read or is not a dict. */
+/* Opens the dict at an address. Returns false if the object cannot be read or is not a dict. */
 bool dict_open(const struct python *py, uint64_t address, struct dict *d);
 
 /* Opens the attributes of an object, in any of the forms in which CPython stores them. Returns
@@ -44,7 +44,7 @@ bool dict_find_all(const struct python *py, const struct dict *d, const char *co
 size_t dict_read(const struct python *py, const struct dict *d, size_t first, size_t room,
                  uint64_t *keys, uint64_t *values);
 
-/* Opens sys.modules of an interpreter. Returns false if it cannot be read. */
+/* Opens sys.modules of an interpreter. Returns false if sys.modules cannot be read. */
 bool modules_open(const struct python *py, uint64_t interpreter, struct dict *modules);
 
 /* Opens the dict of a module. modules: the opened sys.modules. Returns false if the module is not

@@ -110,7 +110,7 @@ void elf_parse_segment(const void *header, struct elf_segment *out)
                                 h.p_filesz, h.p_memsz, h.p_align};
 }
 
-/* Returns a pointer to entry i of a table, or NULL if it is not in the image. */
+/* Returns a pointer to entry i of a table, or NULL if the entry is not in the image. */
 static const void *entry(const struct elf *elf, uint64_t table, size_t count, size_t i, size_t size)
 {
     uint64_t offset;

@@ -59,7 +59,7 @@ struct elf_segment {
 /* Reads a program header of ELF_SEGMENT_SIZE bytes. */
 void elf_parse_segment(const void *header, struct elf_segment *out);
 
-/* Reads program header i. Returns false if it is not in the image. */
+/* Reads program header i. Returns false if this header is not in the image. */
 bool elf_segment(const struct elf *elf, size_t i, struct elf_segment *out);
 
 struct elf_section {
@@ -67,7 +67,7 @@ struct elf_section {
     uint64_t offset, address, size;
 };
 
-/* Finds the first section with this name. Returns false if there is none. */
+/* Finds the first section with this name. Returns false if there is no such section. */
 bool elf_find_section(const struct elf *elf, const char *name, struct elf_section *out);
 
 #define ELF_BUILD_ID_MAX 64
@@ -77,7 +77,7 @@ struct elf_build_id {
     size_t size; /* 0: there is none */
 };
 
-/* Reads the build ID. Sets out->size to 0 and returns false if there is none. */
+/* Reads the build ID. If the image has no build ID, sets out->size to 0 and returns false. */
 bool elf_build_id(const struct elf *elf, struct elf_build_id *out);
 
 /* True if two build IDs are equal. False if one of them is empty. */

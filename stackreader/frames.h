@@ -47,9 +47,9 @@ struct raw_stack {
 /* Reads the frames of a thread once, and sets count, state, activity, current and cut of stack. The
  * caller has set frames and room (in frames), chunk and chunk_room (in bytes).
  *
- * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, to find out
- * whether it runs; 0: unknown. If the state is FRAMES_MOVING, another call may succeed; call
- * frames_wait before that call. */
+ * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, which is used
+ * to find out whether the thread runs; 0: unknown. If the state is FRAMES_MOVING, another call may
+ * succeed; call frames_wait before that call. */
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 

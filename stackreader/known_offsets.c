@@ -5,8 +5,8 @@
 
 /* A member of struct offsets that struct _Py_DebugOffsets also has. */
 struct debug_member {
-    short to;   /* its offset in struct offsets. -1: this entry ends the list, and its `word` is the
-                 * number of words of struct _Py_DebugOffsets */
+    short to;   /* the offset of the member in struct offsets. -1: this entry ends the list, and its
+                 * `word` is the number of words of struct _Py_DebugOffsets */
     short word; /* the index of the word that has its value */
     short group_size; /* the index of the word with the size of the struct that has the member */
 };

@@ -43,8 +43,8 @@ static const struct {
     [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
 };
 
-/* The module that was opened last. It is kept because the tables name each module several times in
- * a row. */
+/* The module that was opened last. It stays open because the tables name each module several times
+ * in a row. */
 struct opened {
     const char *name;
     bool found;

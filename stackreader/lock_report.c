@@ -92,8 +92,8 @@ static struct lock_object *object_entry(const struct lock_reporting *l, enum loc
     return o;
 }
 
-/* Returns the entry of the object with this id, or NULL if there is no such entry. The id is one in
- * a hold or a wait, so it may also be the id of a thread. */
+/* Returns the entry of the object with this id, or NULL if there is no such entry. The id comes
+ * from a hold or a wait, so it may also be the id of a thread. */
 static struct lock_object *entry_of_id(struct lock_report *r, struct report_text id)
 {
     struct lock_object *o;
@@ -282,9 +282,9 @@ static bool is_holder(const struct report_object *r, struct report_text id)
     return false;
 }
 
-/* Adds a thread to the holders of an object, unless it is already among them. The same thread may
- * come several times, because a thread has a thread state in each interpreter in which it runs, and
- * because damaged memory may repeat an ident without end. */
+/* Adds a thread to the holders of an object, unless the thread is already among the holders. The
+ * same thread may come several times, because a thread has a thread state in each interpreter in
+ * which it runs, and because damaged memory may repeat an ident without end. */
 static void add_holder(struct lock_object *o, const struct report_thread *t)
 {
     struct report_object *r = o->report;
@@ -362,8 +362,8 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
     }
 }
 
-/* Removes the wait of a thread if this wait cannot block. That is a wait for a Lock that is free,
- * or for an RLock that the thread itself holds. */
+/* Removes the wait of a thread if this wait cannot block, because it is for a Lock that is free, or
+ * for an RLock that the thread itself holds. */
 static void judge_wait(const struct lock_reporting *l, struct report_thread *t)
 {
     const struct lock_object *o;
@@ -476,14 +476,14 @@ static void fill_objects(const struct lock_reporting *l, struct report_process *
 
 /* ---- Futures that no thread has begun -------------------------------------------------------- */
 
-/* True if a thread computes a future, as a thread of the pool. */
+/* True if the object is a future that a thread of the pool computes. */
 static bool is_computed_in(const struct lock_object *o, const struct pool *pool)
 {
     return o->kind == LOCK_FUTURE && o->pool.queue == pool->queue && o->report->holders.count == 1;
 }
 
-/* Sets *to to the ids of the threads of a pool that compute a future. Returns false if the pool
- * has, or may have, other threads. */
+/* Sets *to to the ids of all threads of a pool, if each of these threads computes a future. Returns
+ * false if the pool has, or may have, threads that compute no future. */
 static bool find_workers(const struct lock_reporting *l, const struct pool *pool, report_texts *to)
 {
     const uint64_t max = pool_max_workers(l->py, pool);
@@ -517,8 +517,8 @@ static void set_queued(const struct lock_reporting *l, struct lock_object *o,
     add_detail(to, "queued", type);
 }
 
-/* If all threads of a pool are busy, any of them may begin a future of the pool's queue. So they
- * become the holders of these futures. */
+/* If all threads of a pool are busy, any of them may begin a future of the pool's queue. So the
+ * threads of the pool become the holders of these futures. */
 static void find_queued(const struct lock_reporting *l, const struct pool *pool)
 {
     uint64_t futures[POOL_QUEUED_MAX];
@@ -540,7 +540,8 @@ static void find_queued(const struct lock_reporting *l, const struct pool *pool)
 
 #define POOLS_MAX 32 /* the most pools of which the queues are read */
 
-/* Looks for the futures that are waited for in the queues of all pools that have a busy thread. */
+/* Goes through all pools that have a busy thread. Looks in the queue of each pool for futures for
+ * which threads wait. */
 static void find_all_queued(const struct lock_reporting *l)
 {
     uint64_t seen[POOLS_MAX];

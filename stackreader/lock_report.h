@@ -54,8 +54,8 @@ struct lock_reporting {
 
 void lock_report_clear(struct lock_report *r);
 
-/* Sets waits and holds of a thread from its facts. stack: its frames. Call this function before the
- * code cache is used for another thread. */
+/* Sets waits and holds of a thread from its facts. stack: the frames of the thread. Call this
+ * function before the code cache is used for another thread. */
 void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
                         const struct thread_facts *facts, struct report_thread *thread);
 

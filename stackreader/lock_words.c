@@ -234,7 +234,7 @@ static bool look_into_globals(struct search *s, const struct raw_frame *frame, i
            dict_open(s->py, globals, &d) && look_into_dict(s, &d, CHOOSE_NAMED, depth, put_global);
 }
 
-/* Looks for paths without attributes and items first, then for longer and longer ones. */
+/* Looks first for paths without attributes and items, and then for longer and longer paths. */
 struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
                               const struct raw_frame *frame, uint64_t object)
 {

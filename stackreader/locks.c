@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The layouts are those of lockobject and rlockobject in Modules/_threadmodule.c. No header
- * declares them, and the layout of Lock has changed within 3.13. So the layout is recognized by the
- * size of the objects of the type.
+ * A Lock is a struct lockobject, and an RLock is a struct rlockobject (Modules/_threadmodule.c). No
+ * header declares these structs, and the layout of lockobject has changed within 3.13. So the
+ * layout is recognized by the size of the objects.
  */
 #include "locks.h"
 
@@ -61,7 +61,7 @@ enum lock_kind lock_kind(const struct python *py, const struct library *l, uint6
     return LOCK_NONE;
 }
 
-/* Returns the size of the objects of CPython's own type of this kind; 0 if it cannot be read.
+/* Returns the size of the objects of CPython's own type of this kind; 0 if the size cannot be read.
  * object: an object of this type or of a derived class. */
 static uint64_t size_of(const struct python *py, enum lock_kind kind, uint64_t object)
 {

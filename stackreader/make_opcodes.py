@@ -1,11 +1,11 @@
 """Prints the table of the instructions of the running CPython, for opcode_tables.inc.
 
-Run it on each version that the stack reader supports, and join the results:
+Run this script on each version that the stack reader supports, and join the results:
 
     for python in python3.9 ... python3.15; do $python stackreader/make_opcodes.py; done \\
         >stackreader/opcode_tables.inc
 
-It needs CPython's headers (python3-dev), and nothing else.
+The script needs CPython's headers (python3-dev), and nothing else.
 """
 
 import dis
@@ -85,7 +85,7 @@ def numbers():
 
 
 def originals():
-    """Return the name of the original instruction of each specialised one."""
+    """Return a dict with the name of the original instruction of each specialised instruction."""
     if MINOR <= 10:
         return {}
     name = "pycore_opcode_metadata.h" if MINOR >= 13 else "pycore_opcode.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Reads one line, such as "7f0e5c000000-7f0e5c021000 rw-p 00000000 08:01 1234   /lib/x.so", into
- * *m. Returns false if it is not valid. */
+ * *m. Returns false if the line is not valid. */
 static bool parse_line(const char *line, struct mapping *m)
 {
     char rights[5];

@@ -24,9 +24,9 @@ struct mappings {
 };
 
 /* Reads the text of /proc/PID/maps, which has `len` bytes and a NUL behind them. Leaves out lines
- * that are not complete or not valid, and mappings that overlap the one before. The paths point
- * into the text, in which the newlines are replaced by NULs. Returns false if there is no memory.
- * Call mappings_free in both cases. */
+ * that are not complete or not valid, and mappings that overlap the mapping before them. The paths
+ * point into the text, in which the newlines are replaced by NULs. Returns false if there is no
+ * memory. Call mappings_free in both cases. */
 bool mappings_parse(struct mappings *out, char *text, size_t len);
 
 /* Frees the items, not the text. */

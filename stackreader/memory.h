@@ -21,8 +21,8 @@ struct memory_piece {
 /* How to read the memory of one process. */
 struct memory {
     /* Reads all pieces, at most MEMORY_PIECES_MAX, as close to each other in time as possible.
-     * Returns false if a piece cannot be read completely; then the contents of all `to` are
-     * undefined. */
+     * Returns false if a piece cannot be read completely; in this case, the contents of all `to`
+     * are undefined. */
     bool (*read)(const struct memory *m, const struct memory_piece *pieces, size_t count);
 
     /* Returns a number that changes whenever a thread runs: if two calls return the same value, the

@@ -149,7 +149,7 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return memory_pid_thread(m->source, thread) != 0;
 }
 
-/* Returns the number after a label; -1 if there is none. */
+/* Returns the number after a label; -1 if the text does not contain the label. */
 static int64_t number_after(const char *text, const char *label)
 {
     const char *at = strstr(text, label);

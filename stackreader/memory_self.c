@@ -32,8 +32,8 @@ static struct {
 
 #define COPY_MAX ((size_t)32 << 10) /* bytes that fit into the buffer of a socket */
 
-/* True if a descriptor still is the socket that was opened: the program may have closed it, and its
- * number may have been used again. */
+/* True if a descriptor still is the socket that was opened: the program may have closed the
+ * descriptor, and may have opened another file with the same number. */
 static bool is_ours(int i)
 {
     struct stat st;

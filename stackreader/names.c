@@ -18,7 +18,7 @@ void names_find(const struct python *py, uint64_t interpreter, struct names *nam
 }
 
 /* Sets *object to the Thread object with this ident in threading._active. Returns false if there is
- * none. */
+ * no such object. */
 static bool find_thread(const struct python *py, struct names *names, uint64_t ident,
                         uint64_t *object)
 {

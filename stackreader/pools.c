@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The layout of simplequeueobject is that of Modules/_queuemodule.c. No header declares it. It is
- * recognized by the size of the objects.
+ * A SimpleQueue is a struct simplequeueobject (Modules/_queuemodule.c). No header declares this
+ * struct, so its layout is recognized by the size of the objects.
  */
 #include "pools.h"
 
@@ -21,7 +21,7 @@
 
 #define WEAKREF_OBJECT 16 /* the offset of the object in a weakref */
 
-/* Where the items of a queue are: items[(next + i) % room] for i < count. */
+/* Where the items of a queue are. Item i is items[(next + i) % room], for i < count. */
 struct queued {
     uint64_t items, next, count, room;
 };

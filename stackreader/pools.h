@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The thread pools of concurrent.futures in the memory of a process: which futures wait in the
- * queue of a ThreadPoolExecutor, and how many threads it may have.
+ * queue of a ThreadPoolExecutor, and how many threads this pool may have.
  */
 #ifndef STACKREADER_POOLS_H
 #define STACKREADER_POOLS_H
@@ -17,16 +17,16 @@ struct pool {
     uint64_t queue;    /* the address of its SimpleQueue of work items */
 };
 
-/* Sets *to to the pool of a thread. frame: that of concurrent.futures.thread._worker. Returns false
- * if it cannot be read. */
+/* Sets *to to the pool to which a thread belongs. frame: the frame of
+ * concurrent.futures.thread._worker of this thread. Returns false if the frame cannot be read. */
 bool pool_of_worker(const struct python *py, const struct raw_frame *frame, struct pool *to);
 
 /* Returns how many threads the pool may have; 0: not known. Checks that the object at
- * pool->executor has this queue. */
+ * pool->executor has the queue pool->queue, because the executor may have been freed. */
 uint64_t pool_max_workers(const struct python *py, const struct pool *pool);
 
-/* Reads the futures that no thread of the pool has begun, the next one first. Returns their number,
- * 0 if they cannot be read. */
+/* Reads the futures that no thread of the pool has begun. The future that will be begun next comes
+ * first. Returns the number of futures; 0 if they cannot be read. */
 size_t pool_queued(const struct python *py, const struct pool *pool,
                    uint64_t futures[POOL_QUEUED_MAX]);
 

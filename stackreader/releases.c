@@ -37,8 +37,8 @@ static bool has_release(const struct python *py, const struct tuple *names)
 }
 
 /* True if the names of the code include "release". Stores the answer in *shape, because this
- * function is called for the same code once for each lock that a frame of this code or one of its
- * callers holds. */
+ * function is often called for the same code: once for each lock that a frame of this code, or a
+ * caller of the frame, holds. */
 static bool names_release(const struct python *py, struct code_shape *shape,
                           const struct tuple *names)
 {

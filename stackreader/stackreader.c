@@ -368,8 +368,8 @@ static void set_locals(struct stackreader *r, struct arena *arena, struct report
     }
 }
 
-/* True if a thread still waits for the same object, and holds the same objects, as when it was
- * read. */
+/* True if a thread still waits for the same object, and holds the same objects, as when the thread
+ * was read. */
 static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
                            const struct lock_check *check)
 {

@@ -24,9 +24,9 @@ struct stackreader;
 #define STACKREADER_LIMIT (INT64_C(4000000) * READ_COST)
 
 /* Creates a reader, which is freed with stackreader_free. runtime: the address of _PyRuntime in the
- * process. offsets: those of the process's CPython; they must stay valid as long as the reader
- * exists. If the version is not supported or there is no memory, returns NULL and sets *why to a
- * constant sentence. */
+ * process. offsets: the offsets of the process's CPython, which must stay valid as long as the
+ * reader exists. If the version is not supported or there is no memory, returns NULL and sets *why
+ * to a constant sentence. */
 struct stackreader *stackreader_new(const struct memory *memory, const struct offsets *offsets,
                                     uint64_t runtime, const char **why);
 
@@ -55,15 +55,15 @@ struct stackreader_wish {
 
 /* NONE: no thread could be read. CUT: only a part of the threads was read, because the arena is
  * full, max_threads was reached, a list of threads cannot be read to its end, or reading would take
- * too long; these threads are complete. ALL: all threads were read. */
+ * too long; the threads that were read are complete. ALL: all threads were read. */
 enum stackreader_result { STACKREADER_NONE, STACKREADER_CUT, STACKREADER_ALL };
 
 /* Reads the threads of all interpreters. process: a process of a report, in which everything is
- * unknown yet. Sets its `gil` and `threads`. Of each thread, sets id, ident, native_id,
- * interpreter, name, name_from, daemon, main, repr, exact and frames. The main thread comes first,
- * then the others in the order in which they were started. With wish->locks, also sets waits and
- * holds of threads whose frames are exact, and the process's objects. wish may be NULL. Only one
- * thread at a time may use a reader. */
+ * unknown yet. Sets the members `gil` and `threads` of the process. Of each thread, sets id, ident,
+ * native_id, interpreter, name, name_from, daemon, main, repr, exact and frames. The main thread
+ * comes first, then the others in the order in which they were started. With wish->locks, also sets
+ * waits and holds of threads whose frames are exact, and the process's objects. wish may be NULL.
+ * Only one thread at a time may use a reader. */
 enum stackreader_result stackreader_read(struct stackreader *r, struct arena *arena,
                                          struct report_process *process,
                                          const struct stackreader_wish *wish);
@@ -71,8 +71,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
 /* True if sys.modules of the main interpreter has a module with this name. */
 bool stackreader_has_module(const struct stackreader *r, const char *name);
 
-/* Reads the GIL of the interpreter at this address; 0: of the main interpreter. Returns false if it
- * cannot be read. Several threads may call this function at the same time. */
+/* Reads the GIL of the interpreter at this address; 0: of the main interpreter. Returns false if
+ * the GIL cannot be read. Several threads may call this function at the same time. */
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);
 
 /* Returns the kernel's id of the thread with this thread state. Returns 0 if the thread state

@@ -35,7 +35,8 @@ struct blocks_entry {
     struct with_block blocks[WITH_BLOCKS_MAX];
 };
 
-/* A cache entry: the instruction of a call, and the depth of the value stack before it. */
+/* A cache entry: the instruction of a call, and the depth of the value stack before this
+ * instruction. */
 struct call_entry {
     uint64_t code;
     int64_t offset;
@@ -44,7 +45,7 @@ struct call_entry {
 };
 
 /* Room for one code object, and caches. Clear the caches before each report, because a code object
- * may have been freed, and another one may be at its address. */
+ * may have been freed, and another code object may be at its address. */
 struct value_room {
     struct bytecode bytecode;
     struct code_shape shapes[VALUE_CACHE_SIZE];
@@ -54,11 +55,12 @@ struct value_room {
 
 void value_room_clear(struct value_room *room);
 
-/* Returns the shape of a frame's code, or NULL if it cannot be read. */
+/* Returns the shape of a frame's code, or NULL if the shape cannot be read. */
 struct code_shape *value_shape(const struct python *py, struct value_room *room, uint64_t code);
 
-/* Finds the try, finally and `with` blocks that a frame is in, the innermost first. Returns their
- * number. If there are any, room->bytecode then contains the instructions of the frame. */
+/* Finds the try, finally and `with` blocks that a frame is in, the innermost first. Returns the
+ * number of blocks. If the frame is in a block, room->bytecode contains the instructions of the
+ * frame when the function returns. */
 size_t value_stack_try_blocks(const struct python *py, struct value_room *room,
                               const struct raw_frame *frame,
                               struct try_block blocks[TRY_BLOCKS_MAX]);

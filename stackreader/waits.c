@@ -395,8 +395,8 @@ static void add_acquired(const struct gathering *g, size_t frame)
     }
 }
 
-/* Sets the pool of the futures that a thread computes. frame: that of the pool's function, which is
- * outside those that run the work items. */
+/* Sets the pool of the futures that a thread computes. frame: the frame of the function that runs
+ * the work items of the pool. */
 static void set_pool(const struct gathering *g, const struct raw_frame *frame)
 {
     struct pool pool;

@@ -104,7 +104,8 @@ static bool put_title(struct buffer *out, const struct report_process *process,
     return !out->failed;
 }
 
-/* Returns for how long none of the stacks has changed. REPORT_UNKNOWN: not known for all. */
+/* Returns for how long none of the stacks has changed, in ms. Returns REPORT_UNKNOWN if this is not
+ * known for one of the threads. */
 static int64_t unchanged_ms(const struct report_process *process, const size_t *threads,
                             size_t count)
 {

@@ -25,8 +25,8 @@ struct printer {
 void print_name(const struct printer *p, struct report_text text);
 void print_title(const struct printer *p, struct report_text title, const char *remark);
 
-/* Prints a title and a remark, and for how long the stack did not change. unchanged_ms: as in
- * report_thread; REPORT_UNKNOWN or 0: prints nothing about this. */
+/* Prints a title, a remark, and for how long the stack has not changed. unchanged_ms: this time, as
+ * in report_thread. If it is REPORT_UNKNOWN or 0, prints only the title and the remark. */
 void print_thread_title(const struct printer *p, struct report_text title, const char *remark,
                         int64_t unchanged_ms);
 

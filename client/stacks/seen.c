@@ -6,7 +6,8 @@
 
 #include "procfs/clock.h"
 
-/* A thread, and since when it has had its stack (clock_ms). */
+/* A thread and its stack. since: the time of clock_ms() since which the thread has had this stack.
+ */
 struct thread {
     struct report_text id, stack;
     int64_t since;
@@ -19,7 +20,7 @@ struct process {
     struct process *next;
 };
 
-/* The processes of a round. Their memory is in the arena. */
+/* The processes of a round, which are allocated in the arena. */
 struct round {
     struct arena arena;
     struct process *processes;
@@ -75,7 +76,8 @@ static struct report_text copy(struct arena *a, struct report_text text)
     return (struct report_text){data, text.len};
 }
 
-/* Sets unchanged_ms of a thread. Returns since when it has had its stack. */
+/* Sets unchanged_ms of a thread. Returns the time since which the thread has had its present stack.
+ */
 static int64_t compare(const struct stacks_seen *seen, struct report_text process,
                        struct report_thread *t, int64_t now)
 {

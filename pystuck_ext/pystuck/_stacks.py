@@ -795,7 +795,10 @@ def _own_file(names):
 
 
 def _is_own_file(name, path):
-    """True if `name`, a code object's, means `path`, its module's file. name may be relative."""
+    """True if a file name means the file `path`.
+
+    name: the file name in a code object, which may be relative. path: the file of the module.
+    """
     if not name or _is_made_up(name):
         return False
     return name == path or (name[0] != "/" and path.endswith("/" + name))

@@ -12,8 +12,8 @@
  * was started last, which probably closed the cycle. Of a long cycle, only the first threads are
  * shown.
  *
- * A second kind of finding is an object that threads wait for, but which no living thread can
- * release, because its holder has ended, or exists only in the parent process.
+ * A second kind of finding is about an object for which threads wait, but which no living thread
+ * can release, because its holder has ended, or exists only in the parent process.
  */
 #ifndef REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
 #define REPORT_DIAGNOSIS_DEADLOCK_FINDING_H

@@ -14,7 +14,8 @@ bool diagnose(struct report *r, struct report_process *process);
 
 /* Replaces the findings of a report by those that concern several of its processes. There are such
  * findings only if the facts have ids of other processes ("PID@HOST/..."). No collector of pystuck
- * makes these ids; other writers of reports may. Returns false if there is no memory. */
+ * makes such ids, but other programs that write reports may make them. Returns false if there is no
+ * memory. */
 bool diagnose_between(struct report *r);
 
 /* Returns the first finding of a kind, or NULL. */

@@ -8,16 +8,16 @@
 #include "diagnosis/place.h"
 #include "phrases.h"
 
-/* True if the thread runs a request of a client: its outermost frame then has the file "<pystuck>".
- */
+/* True if the thread runs a request of a client. The outermost frame of such a thread has the file
+ * "<pystuck>". */
 static bool is_serving(const struct report_thread *t)
 {
     return t->frames.count > 0 && text_is(t->frames.items[0].file, "<pystuck>");
 }
 
-/* Appends the name of the thread that holds the GIL. holder: its entry in the list of threads, or
- * NULL. Threads of pystuck that serve clients and run no Python are not in the list. So a holder
- * that has an id but is not in the list is such a thread. */
+/* Appends the name of the thread that holds the GIL. holder: the entry of this thread in the list
+ * of threads, or NULL. Threads of pystuck that serve clients and run no Python are not in the list.
+ * So a holder that has an id but is not in the list is such a thread. */
 static void put_holder(struct buffer *out, const struct report_gil *gil,
                        const struct report_thread *holder)
 {
@@ -129,9 +129,9 @@ static bool add(struct report *r, struct report_process *process, const struct b
            finding_set_two(r, &finding->evidence, self, holder);
 }
 
-/* True if it is normal that a thread has the GIL: the process was read from outside, and the GIL
- * was not seen to be kept by one thread. A process has a thread with the GIL whenever it runs
- * Python code. */
+/* True if it is normal that a thread has the GIL: the process was read from outside, and it is not
+ * known that one thread has kept the GIL for some time. A process has a thread with the GIL
+ * whenever it runs Python code. */
 static bool is_harmless(const struct report_process *p)
 {
     return p->source == SOURCE_PID && p->gil->at_least_ms == REPORT_UNKNOWN;

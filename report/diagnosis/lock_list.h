@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * lock_list: all known objects that threads wait for or hold, which threads hold them since which
- * line, and which threads wait. The prompt prints it for %locks:
+ * line, and which threads wait. The prompt prints this list for %locks:
  *
  *     Lock src.lock at 0x7f0101fb8680
  *       held by transfer-0 since bank.py:7
@@ -22,8 +22,9 @@ struct lock_entry {
 };
 typedef REPORT_LIST(struct lock_entry) lock_list;
 
-/* Lists the objects of a process. Those for which the most threads wait come first. r: its memory
- * is used for the list, which is valid until report_free. Returns false if there is no memory. */
+/* Lists the objects of a process. The objects for which the most threads wait come first. r: the
+ * list is allocated in the memory of this report, and is valid until report_free. Returns false if
+ * there is no memory. */
 bool lock_list_make(struct report *r, const struct report_process *process, lock_list *list);
 
 #endif

@@ -3,8 +3,9 @@
  * loop_finding: the finding that an asyncio loop is blocked: one of its callbacks or tasks waits in
  * a synchronous call, so that no other task can run.
  *
- * The stack shows it: asyncio's Handle._run is on it, and the innermost function waits for a lock
- * or in a system call. A callback that computes is not reported: it does not wait.
+ * The stack shows that a loop is blocked: asyncio's Handle._run is on the stack, and the innermost
+ * function waits for a lock or in a system call. A callback that computes is not reported, because
+ * it does not wait.
  */
 #ifndef REPORT_DIAGNOSIS_LOOP_FINDING_H
 #define REPORT_DIAGNOSIS_LOOP_FINDING_H

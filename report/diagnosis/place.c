@@ -64,7 +64,7 @@ static bool take_standard(struct report_text *path)
     return false;
 }
 
-/* Removes `end` from the end of a text, if the text ends with it and is longer. */
+/* Removes `end` from the end of a text, if the text ends with `end` and is longer than `end`. */
 static void drop_end(struct report_text *text, const char *end)
 {
     size_t len = strlen(end);

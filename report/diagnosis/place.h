@@ -8,9 +8,9 @@
  * in lib/pythonX.Y, in site-packages or in dist-packages, or are frozen into Python ("<frozen
  * os>").
  *
- * The part in parentheses is a file, without its folder, and a line. They are those of the
- * innermost frame of the program's own code, or of the innermost frame if all frames are of
- * libraries.
+ * The part in parentheses is a file, without its folder, and a line. The file and the line are
+ * those of the innermost frame of the program's own code, or of the innermost frame if all frames
+ * are of libraries.
  *
  * For the code of a module itself, which is not in a function, the text is only "rules.py:41".
  */
@@ -21,12 +21,12 @@
 #include "report.h"
 
 /* Appends the description of a stack, which must have at least one frame. is_about: true if the
- * line may have changed while the stack was read. Then adds "about": "re.match (about
- * rules.py:41)". */
+ * line may have changed while the stack was read. In this case, also writes "about": "re.match
+ * (about rules.py:41)". */
 void place_put(struct buffer *out, const report_frames *frames, bool is_about);
 
-/* Returns the innermost frame of the program's own code. If there is none, returns the innermost
- * frame. The stack must have at least one frame. */
+/* Returns the innermost frame of the program's own code. If there is no such frame, returns the
+ * innermost frame of the stack. The stack must have at least one frame. */
 const struct report_frame *place_own_frame(const report_frames *frames);
 
 /* True if a frame is in the program's own code, not in a library. */

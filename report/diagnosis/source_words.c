@@ -113,8 +113,7 @@ static struct report_text words_of_with(struct report_text line)
 }
 
 /* Returns the index of the next ".METHOD(" in a line from `from` on. Returns the length of the line
- * if there is none.
- */
+ * if there is no such text. */
 static size_t find_call(struct report_text line, size_t from, const char *method)
 {
     size_t len = strlen(method), i;

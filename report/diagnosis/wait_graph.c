@@ -163,7 +163,7 @@ static size_t number_of(struct report_text text)
     return number;
 }
 
-/* True if a waiter can get the object only after one of its holders has released it. */
+/* True if a waiter can get the object only after a holder has released the object. */
 static bool depends_on_holders(const struct report_object *o)
 {
     static const char *const single[] = {"lock", "rlock", "import", "flock"};
@@ -262,9 +262,9 @@ struct report_text wait_graph_id(const struct wait_graph *g, size_t node)
     return ((const struct report_process *)item)->id;
 }
 
-/* True if the kernel reports that the thread does not wait, or that its wait has a timeout; also if
- * the thread's frames may be of different moments. The timeout is the fourth argument of futex(2).
- */
+/* True if the kernel reports that the thread does not wait, or that its wait has a timeout. Also
+ * true if the frames of the thread may be of different moments. The timeout is the fourth argument
+ * of futex(2). */
 static bool contradicts(const struct report_thread *t)
 {
     const struct report_syscall *call = t->syscall;

@@ -3,7 +3,7 @@
  * wait_graph: which threads wait for which, as a graph, from the facts about one or more processes.
  *
  * A node is a thread, greenlet, task, object or process of the report. An edge leads from a waiter
- * to what it waits for, and from an object to those that hold it. All edges are certain: a node
+ * to what it waits for, and from an object to the nodes that hold it. All edges are certain: a node
  * that has edges can continue only if one of the nodes to which the edges lead continues. So there
  * is no edge for these facts:
  *
@@ -57,8 +57,8 @@ struct wait_graph {
 
 /* Makes the graph of `count` processes. The nodes are in the order of the report: for each process
  * its threads, greenlets, tasks and objects, and then the process. The graph refers to the
- * processes: do not change or free them while it is used. Returns false if there is no memory. Call
- * wait_graph_free in either case. */
+ * processes: do not change or free the processes while the graph is used. Returns false if there is
+ * no memory. Call wait_graph_free in either case. */
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
 void wait_graph_free(struct wait_graph *g);
 

@@ -336,7 +336,6 @@ void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t 
     sentence_put(out, ", which has ended");
 }
 
-/* Appends who holds the object. Appends nothing if there is nothing to say. */
 /* Appends which threads of a pool may begin a future, and where they are now. executor: the type of
  * the pool. */
 static void put_queued(struct buffer *out, const struct wait_graph *g, size_t node,
@@ -359,6 +358,7 @@ static void put_queued(struct buffer *out, const struct wait_graph *g, size_t no
     }
 }
 
+/* Appends who holds the object. Appends nothing if there is nothing to say. */
 static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
                         const struct parts *p, bool is_certain)
 {
