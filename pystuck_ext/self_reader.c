@@ -238,7 +238,8 @@ static bool reads_right(struct stackreader *r)
 {
     PyInterpreterState *own = PyInterpreterState_Get();
     bool is_main = own == PyInterpreterState_Main(); /* its threads are read first */
-    struct stackreader_wish wish = {.max_threads = is_main ? CHECKED_THREADS : 0,
+    struct stackreader_wish wish = {.states = true,
+                                    .max_threads = is_main ? CHECKED_THREADS : 0,
                                     .interpreter = (uint64_t)(uintptr_t)own};
     struct arena arena = {.max = CHECK_MEMORY};
     struct report_process process = {0};

@@ -27,6 +27,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/memory_limit.c stackreader/memory_limit.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
+	stackreader/native_threads.c stackreader/native_threads.h \
 	stackreader/objects.c stackreader/objects.h \
 	stackreader/pools.c stackreader/pools.h \
 	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \

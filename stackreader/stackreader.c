@@ -15,6 +15,7 @@
 #include "lock_report.h"
 #include "memory_limit.h"
 #include "names.h"
+#include "native_threads.h"
 #include "objects.h"
 #include "python_process.h"
 #include "schema.h"
@@ -25,14 +26,6 @@
 #define CHUNK_MAX        0x100000
 #define THREADS_MAX      100000
 #define INTERPRETERS_MAX 1000
-
-/* What was read about the locks of one thread. Later, this is compared with a second reading. */
-struct lock_check {
-    uint64_t state;   /* the address of its thread state */
-    int64_t activity; /* the thread's activity (memory.h) when its frames were read; -1: not known
-                       */
-    uint64_t hash;    /* a hash of its facts */
-};
 
 struct stackreader {
     struct python python; /* with a limit for its memory; only stackreader_read may use it */
@@ -45,7 +38,7 @@ struct stackreader {
     struct thread_facts facts, facts_again;
     struct lock_report locks;
     uint64_t *states, *states_after; /* two arrays for THREADS_MAX addresses each */
-    struct lock_check *checks;       /* for each thread of the report */
+    struct thread_check *checks;     /* for each thread of the report */
     bool refuses_locks;
     size_t size; /* bytes of the mapping that contains this struct and all its arrays */
 };
@@ -61,7 +54,7 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     size_t self = page_up(sizeof(struct stackreader));
     size_t frames = page_up(FRAMES_MAX * sizeof(struct raw_frame));
     size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
-    size_t checks = page_up(THREADS_MAX * sizeof(struct lock_check));
+    size_t checks = page_up(THREADS_MAX * sizeof(struct thread_check));
     size_t codes = page_up(CODE_CACHE_SIZE * sizeof(struct code));
     size_t size = self + frames + 2 * states + checks + codes + CHUNK_MAX + LINES_ROOM;
     struct stackreader *r;
@@ -92,7 +85,7 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     r->states = (uint64_t *)(void *)at;
     r->states_after = r->states + states / sizeof(uint64_t);
     at += 2 * states;
-    r->checks = (struct lock_check *)(void *)at;
+    r->checks = (struct thread_check *)(void *)at;
     at += checks;
     r->cache.codes = (struct code *)(void *)at;
     at += codes;
@@ -334,11 +327,10 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
 
 /* Sets waits and holds of a thread whose frames are in r->stack. */
 static void set_locks(struct stackreader *r, struct arena *arena, struct report_thread *t,
-                      uint64_t state, struct lock_check *check)
+                      struct thread_check *check)
 {
     struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, &r->values, arena};
 
-    *check = (struct lock_check){.state = state, .activity = r->stack.activity};
     if (!gather_facts(r, clock_of(t)))
         return;
     check->hash = hash_of(&r->facts);
@@ -371,7 +363,7 @@ static void set_locals(struct stackreader *r, struct arena *arena, struct report
 /* True if a thread still waits for the same object, and holds the same objects, as when the thread
  * was read. */
 static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
-                           const struct lock_check *check)
+                           const struct thread_check *check)
 {
     const struct memory *m = &r->python.memory;
     pid_t native_id = clock_of(t);
@@ -508,6 +500,7 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
                         size_t count)
 {
     struct report_process *p = from->process;
+    struct thread_check *check;
     struct report_thread *t;
     struct names names;
     uint64_t id = 0;
@@ -526,12 +519,15 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
         if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]) ||
             from->reader->limit.left < 0)
             break;
+        check = &from->reader->checks[p->threads.count];
+        *check = (struct thread_check){.state = states[i - 1],
+                                       .activity = from->reader->stack.activity,
+                                       .is_first = i == count};
         if (from->wish->locals && !from->reader->refuses_locks &&
             from->reader->limit.left > from->limit / 2)
             set_locals(from->reader, from->arena, t);
         if (from->locks)
-            set_locks(from->reader, from->arena, t, states[i - 1],
-                      &from->reader->checks[p->threads.count]);
+            set_locks(from->reader, from->arena, t, check);
         if (p->gil && states[i - 1] == from->gil_holder) {
             p->gil->holder = t->id;
             from->holder = t->ident;
@@ -558,14 +554,14 @@ static bool is_skipped(const struct reading *from, int64_t ident)
     return false;
 }
 
-static void remove_skipped(const struct reading *from)
+static void remove_skipped(struct reading *from)
 {
     struct report_process *p = from->process;
     size_t kept = 0, i;
 
     for (i = 0; i < p->threads.count; i++) {
         if (!is_skipped(from, p->threads.items[i].ident))
-            p->threads.items[kept++] = p->threads.items[i];
+            move_thread(from, i, kept++);
     }
     p->threads.count = kept;
 }
@@ -664,6 +660,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     if (!read_interpreters(&reading))
         return STACKREADER_NONE;
     remove_skipped(&reading);
+    if (!reading.wish->states)
+        native_threads_join(&r->python, arena, process, r->checks, r->states);
     if (reading.locks)
         finish_locks(&reading);
     return reading.cut || r->limit.left < 0 ? STACKREADER_CUT : STACKREADER_ALL;

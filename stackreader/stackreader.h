@@ -45,6 +45,8 @@ struct stackreader_wish {
                            * never left out */
     size_t skipped;       /* the number of idents in `skip` */
     uint64_t interpreter; /* the address of the interpreter whose GIL is read; 0: the main one */
+    bool states; /* one thread for each thread state; false: one for each native thread, also if it
+                  * has a thread state in each of several interpreters (see native_threads.h) */
     bool locks;  /* also set what threads wait for and hold, and the objects of the process */
     bool locals; /* also set the local variables of frames, of threads whose frames are exact. At
                   * most half of `limit` is used up before the locals of a thread are read */

@@ -82,6 +82,14 @@ def test_what_is_called_exact_is_possible(where: str) -> None:
     assert found["greenlets"]
 
 
+def test_a_thread_with_frames_in_several_interpreters_is_one_thread() -> None:
+    found = run("stacks_joined.py")
+    assert found["threads"] == len(found["functions"]) == 2
+    assert found["functions"][found["ident"]][-3:] == ["work", "<module>", "inner"]
+    assert found["exact"] == found["is_sure"]
+    assert found["held"] == [5]
+
+
 def test_the_offsets_that_are_known_of_this_version_are_those_in_its_headers() -> None:
     assert run("stacks_known.py") is True
 
