@@ -5,7 +5,8 @@
 #include "schema.h"
 #include "value_text.h"
 
-/* Reads the items of a tuple, at most `room`. Returns their number. */
+/* Reads the items of the tuple to which a member of a code object points. Returns their number, or
+ * 0 if the tuple cannot be read or has more than `room` items. */
 static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
                          size_t room)
 {
@@ -29,7 +30,7 @@ size_t locals_names(const struct python *py, uint64_t code, uint64_t *to)
     return count;
 }
 
-/* Sets *value to the value of a variable. Returns false if the variable has none. */
+/* Sets *value to the value of a variable. Returns false if the variable has no value. */
 static bool find_value(const struct python *py, const struct raw_frame *frame, size_t index,
                        uint64_t *value)
 {
@@ -47,7 +48,7 @@ static bool set_local(const struct python *py, struct arena *arena, struct repor
     to->type = object_type_name(py, arena, object_type(py, value));
     to->text = value_text(py, arena, value);
     to->status = to->text.data ? STATUS_OK : STATUS_ERROR;
-    /* ".0" is the iterator of a comprehension. */
+    /* Leave out ".0", which is the iterator of a comprehension. */
     return to->name.len > 0 && to->name.data[0] != '.';
 }
 

@@ -13,8 +13,8 @@
 
 #define LOCAL_NAMES_MAX 256 /* the most variables of one frame that are read */
 
-/* Reads the names of the slots of local variables of a code object: the addresses of str objects,
- * at most LOCAL_NAMES_MAX. Returns their number. */
+/* Reads the names of the local variables of a code object, in the order of their slots. Writes the
+ * addresses of at most LOCAL_NAMES_MAX str objects to `to`. Returns the number of addresses. */
 size_t locals_names(const struct python *py, uint64_t code, uint64_t *to);
 
 /* Sets `locals` of a frame of a report: the variables that have a value, in the order of the code.

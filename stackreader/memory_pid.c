@@ -67,8 +67,8 @@ static bool has_ended(const char *status)
     return state && strchr("ZX", state[strlen(STATE_LABEL)]);
 }
 
-/* True if the main thread lives, and has one ID only, because the process is in the PID namespace
- * of /proc. Then this is also true of its other threads. */
+/* True if the main thread has not ended, and has only one ID, because the process is in the PID
+ * namespace of /proc. In this case, each of the other threads also has only one ID. */
 static bool has_plain_ids(const struct memory_pid *m)
 {
     char status[STATUS_SIZE];
@@ -81,7 +81,8 @@ static bool has_plain_ids(const struct memory_pid *m)
     return ids && strtol(ids + strlen("\nNSpid:"), &end, 10) == m->pid && *end == '\n';
 }
 
-/* is_plain: the result of has_plain_ids(). */
+/* Adds a thread to m->threads. Returns false if there is no memory. is_plain: the result of
+ * has_plain_ids(). */
 static bool add_thread(struct memory_pid *m, pid_t thread, bool is_plain, size_t *room)
 {
     struct thread_id *longer;

@@ -203,7 +203,7 @@ bool read_c_string(const struct python *py, uint64_t address, char *to, size_t s
     return memchr(to, 0, size) != NULL;
 }
 
-/* Reads the tp_name and the base of a type. to: has TYPE_NAME_MAX bytes. */
+/* Reads the tp_name and the base of a type. to: a buffer of TYPE_NAME_MAX bytes for the tp_name. */
 static bool read_type(const struct python *py, uint64_t type, char *to, uint64_t *base)
 {
     uint64_t name;

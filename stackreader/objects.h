@@ -17,14 +17,13 @@
  * Returns an unknown text if the str cannot be read or the arena is full. */
 struct report_text object_text(const struct python *py, struct arena *arena, uint64_t address);
 
-/* The same for the first `max` characters (at most TEXT_MAX). Sets *cut to true if the str has
- * more.
- */
+/* Like object_text, but copies only the first `max` characters (at most TEXT_MAX). Sets *cut to
+ * true if the str has more characters. */
 struct report_text object_text_start(const struct python *py, struct arena *arena, uint64_t address,
                                      size_t max, bool *cut);
 
-/* Sets *to to the absolute value of an int. Returns false if it does not fit into 64 bits, or if
- * the int cannot be read. */
+/* Sets *to to the absolute value of an int. Returns false if the absolute value does not fit into
+ * 64 bits, or if the int cannot be read. */
 bool object_magnitude(const struct python *py, uint64_t address, uint64_t *to, bool *is_negative);
 
 /* Sets *to to the value of an int. Returns false if the int is negative, does not fit into 64 bits,
@@ -42,12 +41,13 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
  * written in Python does not contain the module. */
 bool object_type_is(const struct python *py, uint64_t type, const char *name);
 
-/* Returns the index of the tp_name of a type in an array of names, or -1. */
+/* Returns the index of the tp_name of a type in an array of names; -1 if the array does not contain
+ * it. */
 int object_type_among(const struct python *py, uint64_t type, const char *const *names,
                       size_t count);
 
-/* Like object_type_among, but looks at the object's type and then at its bases, until one of them
- * has one of the names. */
+/* Like object_type_among, but for the type of an object, or for the first of its bases whose
+ * tp_name is in the array. */
 int object_is_among(const struct python *py, uint64_t address, const char *const *names,
                     size_t count);
 

@@ -339,8 +339,8 @@ static void set_locks(struct stackreader *r, struct arena *arena, struct report_
 
 /* ---- Local variables ------------------------------------------------------------------------- */
 
-/* Sets the locals of a thread whose frames are in r->stack. If the thread runs meanwhile, leaves
- * them unknown. */
+/* Sets the local variables of a thread whose frames are in r->stack. If the thread runs meanwhile,
+ * leaves its local variables unknown. */
 static void set_locals(struct stackreader *r, struct arena *arena, struct report_thread *t)
 {
     const struct raw_frame *f, *end = r->stack.frames + r->stack.count;

@@ -32,8 +32,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
 void stackreader_free(struct stackreader *r);
 
-/* From now on, stackreader_read ignores wish->locks and wish->locals: offsets that only they
- * need are wrong. */
+/* Makes all later calls of stackreader_read ignore wish->locks and wish->locals. To be called if
+ * offsets are wrong that are only needed for locks and local variables. */
 void stackreader_refuse_locks(struct stackreader *r);
 
 /* True unless stackreader_refuse_locks was called. */
@@ -48,8 +48,9 @@ struct stackreader_wish {
     bool states; /* one thread for each thread state; false: one for each native thread, also if it
                   * has a thread state in each of several interpreters (see native_threads.h) */
     bool locks;  /* also set what threads wait for and hold, and the objects of the process */
-    bool locals; /* also set the local variables of frames, of threads whose frames are exact. At
-                  * most half of `limit` is used up before the locals of a thread are read */
+    bool locals; /* also set the local variables in the frames of threads whose frames are exact.
+                  * The local variables of a thread are read only if less than half of `limit` has
+                  * been used up before */
     size_t max_threads; /* stop after this number of threads; 0: read all */
     int64_t limit; /* how much memory is read, in bytes, where each read counts as READ_COST bytes
                     * more; 0: STACKREADER_LIMIT */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The layouts of float and set objects are those of Include/cpython/floatobject.h and setobject.h.
- * Their offsets are constants of this file and not in struct offsets, since they have not changed
- * since 3.9.
+ * The layouts of float and set objects are declared in Include/cpython/floatobject.h and
+ * setobject.h of CPython. The offsets in these layouts are constants of this file and not members
+ * of struct offsets, since they have not changed since 3.9.
  */
 #include "value_text.h"
 
@@ -38,7 +38,8 @@ struct value {
 
 static const char dots[] = "...";
 
-/* Appends a piece of text as a whole, or cuts the text before it. */
+/* Appends a piece of text if there is room for the whole piece. If not, appends "..." and sets
+ * v->full. */
 static void put_piece(struct value *v, const char *piece, size_t len)
 {
     const size_t room = sizeof(v->text) - (sizeof(dots) - 1);
@@ -68,7 +69,8 @@ static void put_format(struct value *v, const char *format, uint64_t number)
     put(v, text);
 }
 
-/* Appends a character of a str or of bytes between quotes. */
+/* Appends a character of a str, or a byte of a bytes object, and escapes it if this is necessary
+ * between quotes. */
 static void put_quoted(struct value *v, const char *character, size_t len)
 {
     unsigned char c = (unsigned char)character[0];
@@ -117,7 +119,7 @@ static void put_int(struct value *v, uint64_t object)
     put_format(v, is_negative ? "-%" PRIu64 : "%" PRIu64, number);
 }
 
-/* Writes the shortest text that stands for the same float, as repr() does. */
+/* Appends the shortest number that becomes the same float when it is read again, as repr() does. */
 static void put_float(struct value *v, uint64_t object)
 {
     char text[40];
@@ -201,8 +203,7 @@ static void put_class(struct value *v, uint64_t object)
 
 static void put_object(struct value *v, uint64_t object, int depth);
 
-/* Appends what follows the items that are shown: how many there are in all, if some are not shown.
- */
+/* Appends the number of all items, if not all items are shown. */
 static void put_rest(struct value *v, uint64_t shown, uint64_t count)
 {
     if (shown < count)
@@ -300,8 +301,8 @@ static void put_other(struct value *v, uint64_t object, uint64_t type)
     put_format(v, " object at 0x%" PRIx64 ">", object);
 }
 
-/* Returns the index in `types` of a type; -1 if it has none. A class of the program may have the
- * name of a built-in type. */
+/* Returns the index of a built-in type in `types`; -1 if the type is not in `types`. Returns -1 for
+ * all classes of the program, because such a class may have the name of a built-in type. */
 static int index_of(const struct python *py, uint64_t type)
 {
     const struct offsets *o = py->offsets;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The value of an object as one line of text, from its memory: no code of the program runs. Values
- * of built-in types are shown as their repr() shows them, but cut. All others, also those of
- * subclasses of built-in types, are shown as <Account object at 0x7f2f61c385e0>.
+ * The value of an object as one line of text, made from the memory of the object: no code of the
+ * program runs. Objects of built-in types are shown as their repr() shows them, but long texts are
+ * cut. All other objects, also those of subclasses of built-in types, are shown as <Account object
+ * at 0x7f2f61c385e0>.
  */
 #ifndef STACKREADER_VALUE_TEXT_H
 #define STACKREADER_VALUE_TEXT_H
@@ -10,7 +11,8 @@
 #include "python_process.h"
 #include "report.h"
 
-/* The longest text, in bytes. "..." stands for what is cut. */
+/* The maximum length of the text, in bytes. A longer text is cut, and "..." stands for the missing
+ * part. */
 #define VALUE_TEXT_MAX 200
 
 /* Returns the text of an object, in the arena. Returns an unknown text if the object cannot be

@@ -186,7 +186,8 @@ static int fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     return use_netrefs(conn, wish, out, err);
 }
 
-/* Counts the frames of threads whose local variables are known, and the others. */
+/* Counts the frames of threads: the frames whose local variables are known, and the frames whose
+ * local variables are not known. */
 static void count_locals(const struct report_process *p, size_t *known, size_t *unknown)
 {
     size_t i, k;
@@ -204,7 +205,8 @@ static void count_locals(const struct report_process *p, size_t *known, size_t *
     }
 }
 
-/* Call if local variables were wanted. If not all are known, adds the reason to `missing`. */
+/* If the local variables of some frames are not known, adds an entry to `missing`. Call this
+ * function only if the user has asked for local variables. */
 static void explain_locals(struct report *r, struct report_process *p)
 {
     size_t count = p->missing.count, known, unknown;

@@ -34,8 +34,8 @@ struct outside {
 /* Adds a process, and the findings about it, to the report. Adds nothing if the process cannot be
  * read. The caller needs the right to trace the process, see ptrace(2). Gives up if the kernel
  * blocks the reading for timeout_ms (0: for OUTSIDE_TIMEOUT_MS). If the function gives up, the
- * thread that reads is left behind. This thread does not keep pystuck from ending. locals:
- * also read local variables. Returns out->result. */
+ * thread that reads is left behind. This thread does not keep pystuck from ending. locals: true if
+ * local variables must be read, too. Returns out->result. */
 enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms, bool locals,
                                  struct outside *out);
 

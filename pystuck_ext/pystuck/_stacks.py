@@ -50,7 +50,7 @@ SCHEMA = 2
 # Flags of collect(): what it collects besides the bare stacks. Flags may be added up.
 REPR = 1  #: repr() of threads and greenlets
 SOURCE = 2  #: source lines
-#: 4 asks the server for local variables, which this module does not collect.
+#: The flag 4 asks a pystuck server for local variables. This module does not collect them.
 GREENLETS = 8  #: greenlets; this looks through all objects that the garbage collector knows
 
 BUDGET_MS = 500  #: the time for all calls that may block, together
