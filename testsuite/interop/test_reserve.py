@@ -286,9 +286,16 @@ WITHOUT_POLL = """
 import glob, json, os, pystuck, resource, socket, time
 server = pystuck.run_server(port=0)
 client = socket.create_connection((server.host, server.port))
-names = {open(path).read(): path for path in glob.glob("/proc/self/task/*/comm")}
-[listener] = [path for name, path in names.items() if name.startswith("pystuck:")]
-status = os.open(listener.replace("/comm", "/status"), os.O_RDONLY)
+def listeners():
+    for path in glob.glob("/proc/self/task/*/status"):
+        try:
+            if open(path).read().startswith("Name:\\tpystuck:"):
+                yield path
+        except OSError:  # the thread has ended
+            pass
+while len(found := list(listeners())) != 1:  # threads that check something end soon
+    time.sleep(0.01)
+status = os.open(*found, os.O_RDONLY)
 def sleeps():
     return int(os.pread(status, 10000, 0).split(b"voluntary_ctxt_switches:")[1].split()[0])
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
