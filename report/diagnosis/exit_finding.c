@@ -9,17 +9,27 @@
 
 #define NAMES_SHOWN 5
 
-bool exit_has_begun(const struct report_thread *t)
+static bool is_shutdown(const struct report_frame *f)
+{
+    return text_is(f->function, "_shutdown") && place_is_in(f->file, "threading");
+}
+
+/* True if a thread is the main thread, and is in threading._shutdown. */
+static bool exit_has_begun(const struct report_thread *t)
 {
     size_t i;
 
     for (i = 0; i < t->frames.count && t->main == BOOL_TRUE; i++) {
-        const struct report_frame *f = &t->frames.items[i];
-
-        if (text_is(f->function, "_shutdown") && place_is_in(f->file, "threading"))
+        if (is_shutdown(&t->frames.items[i]))
             return true;
     }
     return false;
+}
+
+bool exit_waits_for_threads(const struct report_thread *t)
+{
+    return t->main == BOOL_TRUE && t->frames.count > 0 &&
+           is_shutdown(&t->frames.items[t->frames.count - 1]);
 }
 
 static bool is_waited_for(const struct report_thread *t)

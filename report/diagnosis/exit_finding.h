@@ -11,9 +11,10 @@
 /* The `kind` of the finding. */
 #define FINDING_EXIT "exit"
 
-/* True if a thread is in threading._shutdown. In this function, the main thread waits for locks of
- * the module threading, one for each thread. */
-bool exit_has_begun(const struct report_thread *thread);
+/* True if the innermost frame of a thread is threading._shutdown: the main thread waits until all
+ * threads that are not daemons have ended. False if that function has called another one, such as
+ * the one that ends the executors. */
+bool exit_waits_for_threads(const struct report_thread *thread);
 
 /* Adds the finding if the main thread is in threading._shutdown. Returns false if there is no
  * memory. */

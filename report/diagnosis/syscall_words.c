@@ -57,8 +57,10 @@ static void put_peer(struct buffer *out, struct report_text call, const struct r
     if (t->peer_pid == REPORT_UNKNOWN)
         return;
     if (is_one_of(call, "flock", "fcntl")) {
-        sentence_put(out, ", locked by process ");
-        sentence_put_number(out, t->peer_pid);
+        sentence_put(out, ", locked by ");
+        sentence_put(out, t->peer_pid == pid ? "this process itself" : "process ");
+        if (t->peer_pid != pid)
+            sentence_put_number(out, t->peer_pid);
         return;
     }
     if (t->peer_pid == pid) {

@@ -89,12 +89,12 @@ static void put_wait(struct buffer *out, const struct noting *noting, size_t nod
     const struct wait_node *n = &g->nodes[node];
     size_t holder;
 
-    if (!wait_graph_wait(g, node))
-        return;
-    if (n->kind == NODE_THREAD && n->cycle == 0 && exit_has_begun(n->item)) {
+    if (n->kind == NODE_THREAD && n->cycle == 0 && exit_waits_for_threads(n->item)) {
         sentence_put(out, "waits until all threads that are not daemons have ended");
         return;
     }
+    if (!wait_graph_wait(g, node))
+        return;
     if (n->cycle > 0) {
         sentence_put(out, "in ");
         put_deadlock(out, g, n->cycle);
@@ -124,7 +124,8 @@ static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {
     if (!t->syscall || t->state == STATE_RUNNING ||
-        (is_futex(t->syscall) && (t->waits || p->source == SOURCE_SERVER)))
+        (is_futex(t->syscall) &&
+         (t->waits || exit_waits_for_threads(t) || p->source == SOURCE_SERVER)))
         return;
     syscall_words_put(out, t->syscall, p);
     if (is_futex(t->syscall))

@@ -299,6 +299,9 @@ TEST(a_system_call_is_described_with_its_target)
     call.name = literal("flock");
     assert_call(&call,
                 "in the system call flock on descriptor 5: file /run/lock, locked by process 4711");
+    t.peer_pid = 1;
+    assert_call(&call, "in the system call flock on descriptor 5: file /run/lock, locked by this "
+                       "process itself");
     t.peer_pid = REPORT_UNKNOWN;
     t.kind = literal("unix");
     assert_call(&call, "in the system call flock on descriptor 5: Unix socket /run/lock");
@@ -480,6 +483,8 @@ TEST(a_program_that_cannot_exit_is_a_finding)
 {
     static const char *const calls[][2] = {{LIB "threading.py", "_shutdown"}};
     static const char *const own[][2] = {{"/srv/app/threading.py", "_shutdown"}};
+    static const char *const executors[][2] = {
+        {LIB "threading.py", "_shutdown"}, {LIB "concurrent/futures/thread.py", "_python_exit"}};
     AUTO_WAITING w;
 
     waiting_init(&w);
@@ -495,9 +500,13 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     conclude(&w);
     assert_findings(&w, "the program exits and waits for threads that are not daemons: b and c\n");
     assert_int_equal(w.p->findings.items[0].members.count, 2);
+    assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
     wait_for(&w, "main", "x", 3);
     conclude(&w);
     assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
+    set_stack(&w, "main", executors, 2);
+    conclude(&w);
+    assert_notes(&w, "main", "waits for Lock x, holder not known\n");
     set_stack(&w, "main", own, 1);
     conclude(&w);
     assert_findings(&w, "");
