@@ -47,7 +47,23 @@ PyObject *ps_raised_class(struct ps_session *s, PyObject *obj)
 struct asking {
     struct ps_session *s;
     deadline_t deadline;
+    PyObject *read; /* a netref of the function in read_source */
 };
+
+/* A function that the client runs: read(exception, name) returns an attribute of the exception, or
+ * Ellipsis if it has no such attribute. With an empty name, read returns the names of all
+ * attributes.
+ *
+ * A stock client cannot send a str with a lone surrogate or an int of more than 4300 digits: its
+ * `with` statement raises another exception then. So read replaces them by escapes and hexadecimal
+ * digits. It raises no AttributeError, since the client would send the text of the first exception
+ * with it. */
+static const char read_source[] =
+    "lambda exception, name: (lambda safe, value: safe(safe, value))("
+    "lambda safe, x: x.encode('utf-8', 'backslashreplace').decode() if type(x) is str"
+    " else hex(x) if type(x) is int and x.bit_length() > 14000"
+    " else type(x)(safe(safe, each) for each in x) if type(x) in (tuple, frozenset) else x, "
+    "getattr(exception, name, ...) if name else tuple(dir(exception)))";
 
 /* Sends a request and returns its result, a new reference. Takes ownership of args. Returns NULL if
  * args is NULL. */
@@ -71,9 +87,8 @@ static PyObject *ask_method(const struct asking *a, PyObject *obj, const char *n
 
 /* Asks the client for the exception that it is handling. Returns a netref of the exception; NULL if
  * the client is not handling an exception, or if the exception's class is not cls. */
-static PyObject *ask_for_value(const struct asking *a, PyObject *cls)
+static PyObject *ask_for_value(const struct asking *a, PyObject *root, PyObject *cls)
 {
-    ps_auto PyObject *root = ask(a, HANDLE_GETROOT, PyTuple_New(0));
     ps_auto PyObject *sys = ask_method(a, root, "getmodule", Py_BuildValue("(s)", "sys"));
     ps_auto PyObject *info = ask_method(a, sys, "exc_info", PyTuple_New(0));
 
@@ -81,6 +96,21 @@ static PyObject *ask_for_value(const struct asking *a, PyObject *cls)
         PyTuple_GET_ITEM(info, 0) == cls && ps_netref_of(a->s, PyTuple_GET_ITEM(info, 1)))
         return ps_new_ref(PyTuple_GET_ITEM(info, 1));
     return NULL;
+}
+
+/* Calls a->read(value, name). Returns a new reference. name is a borrowed str, or NULL. */
+static PyObject *ask_to_read(const struct asking *a, PyObject *value, PyObject *name)
+{
+    if (!name)
+        return NULL;
+    return ask(a, HANDLE_CALL, Py_BuildValue("(O(OO)())", a->read, value, name));
+}
+
+static PyObject *ask_to_read_utf8(const struct asking *a, PyObject *value, const char *name)
+{
+    ps_auto PyObject *str = PyUnicode_FromString(name);
+
+    return ask_to_read(a, value, str);
 }
 
 /* Makes an exception of the class that the netref cls names, as vinegar does for received
@@ -118,7 +148,7 @@ static bool is_wanted(PyObject *exc, PyObject *name)
 
 static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *value, PyObject *name)
 {
-    ps_auto PyObject *found = ask(a, HANDLE_GETATTR, Py_BuildValue("(OO)", value, name));
+    ps_auto PyObject *found = ask_to_read(a, value, name);
     ps_auto PyObject *own = NULL;
 
     if (!found)
@@ -127,7 +157,8 @@ static void copy_attribute(const struct asking *a, PyObject *exc, PyObject *valu
      * changes the text of an OSError. */
     own = PyObject_GetAttr(exc, name);
     PyErr_Clear();
-    if (own != found && !PyCallable_Check(found) && PyObject_SetAttr(exc, name, found) < 0)
+    if (own != found && found != Py_Ellipsis && !PyCallable_Check(found) &&
+        PyObject_SetAttr(exc, name, found) < 0)
         PyErr_Clear();
 }
 
@@ -148,7 +179,7 @@ static bool goes_on(void)
 
 static void copy_attributes(const struct asking *a, PyObject *exc, PyObject *value)
 {
-    ps_auto PyObject *names = ask(a, HANDLE_DIR, Py_BuildValue("(O)", value));
+    ps_auto PyObject *names = ask_to_read_utf8(a, value, "");
     PyObject *name;
     Py_ssize_t i, n = names && PyTuple_CheckExact(names) ? PyTuple_GET_SIZE(names) : 0, asked = 0;
 
@@ -166,7 +197,7 @@ static void copy_attributes(const struct asking *a, PyObject *exc, PyObject *val
  * exception such as KeyboardInterrupt has interrupted the copying. */
 static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value)
 {
-    ps_auto PyObject *args = ask(a, HANDLE_GETATTR, Py_BuildValue("(Os)", value, "args"));
+    ps_auto PyObject *args = ask_to_read_utf8(a, value, "args");
 
     if (!args)
         return -1;
@@ -183,11 +214,15 @@ static int copy_exception(const struct asking *a, PyObject *exc, PyObject *value
  * exception, if the client does not provide its exception. */
 static PyObject *ask_for_exception(struct ps_session *s, PyObject *cls)
 {
-    struct asking a = {s, deadline_in(ASK_MS)};
-    ps_auto PyObject *value = ask_for_value(&a, cls);
+    struct asking a = {s, deadline_in(ASK_MS), NULL};
+    ps_auto PyObject *root = ask(&a, HANDLE_GETROOT, PyTuple_New(0));
+    ps_auto PyObject *value = ask_for_value(&a, root, cls);
     ps_auto PyObject *exc = value ? make_exception(s, cls) : NULL;
+    ps_auto PyObject *read =
+        exc ? ask_method(&a, root, "eval", Py_BuildValue("(s)", read_source)) : NULL;
 
-    return exc && copy_exception(&a, exc, value) == 0 ? ps_steal(&exc) : NULL;
+    a.read = read;
+    return read && copy_exception(&a, exc, value) == 0 ? ps_steal(&exc) : NULL;
 }
 
 PyObject *ps_raised(struct ps_session *s, PyObject *obj)

@@ -74,6 +74,49 @@ def test_a_client_that_does_not_say_gets_the_class_alone(ours: Debuggee) -> None
         assert peer.eval("sys.seen") == ("ValueError", ())
 
 
+class Odd(Exception):
+    """An exception with an attribute and a property that a stock client cannot send."""
+
+    def __init__(self) -> None:
+        self.text = "a\ud800"
+
+    @property
+    def missing(self) -> Any:
+        raise AttributeError("\udcff")
+
+
+HUGE = 10**5000
+#: Exceptions; and for each an attribute, and its value in the server.
+UNSENDABLE = [
+    (ValueError("x\udcff"), "args", ("x\\udcff",)),
+    (KeyError(("a", frozenset({"\udcff"})), 3), "args", (("a", frozenset({"\\udcff"})), 3)),
+    (OverflowError(-HUGE, 5), "args", (hex(-HUGE), 5)),
+    (FileNotFoundError(2, "n", "f\ud800"), "filename", "f\\ud800"),
+    (Odd(), "text", "a\\ud800"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "arrives"), UNSENDABLE, ids=[type(each[0]).__name__ for each in UNSENDABLE]
+)
+def test_what_a_stock_client_cannot_send_arrives_as_escapes(
+    ours: Debuggee, connect: Connect, error: Exception, name: str, arrives: Any
+) -> None:
+    """If the server asked for it as it is, another exception would leave the `with` statement."""
+    client = connect(ours)
+    client.execute(
+        "class Manager:\n"
+        "    def __enter__(self): pass\n"
+        "    def __exit__(self, cls, value, tb):\n"
+        "        global seen\n"
+        f"        seen = value.{name}\n"
+        "        return True\n"
+    )
+    with client.namespace["Manager"]():
+        raise error
+    assert client.namespace["seen"] == arrives
+
+
 def test_a_client_that_hangs_up_instead_has_its_manager_left(
     ours: Debuggee, connect: Connect
 ) -> None:
