@@ -14,8 +14,8 @@ struct mapping {
     uint64_t offset;     /* in the file, in bytes */
     uint64_t inode;      /* of the file; 0: no file */
     bool readable, writable, executable;
-    const char *path; /* "": none; "[heap]", "[vdso]"; may end in " (deleted)". The path as seen
-                       * from the caller's root directory */
+    const char *path; /* the path of the file, as seen from the caller's root directory; may end in
+                       * " (deleted)". Without a file: "[heap]", "[vdso]" or "" */
 };
 
 struct mappings {

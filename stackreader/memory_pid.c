@@ -250,7 +250,7 @@ int memory_pid_try(struct memory_pid *m, uint64_t address)
     if (error != EPERM && error != ENOSYS)
         return error;
     /* A seccomp filter of this process may forbid process_vm_readv(2), but does not forbid reading
-     * this file. */
+     * /proc/PID/mem. */
     memory_pid_path(m, "mem", path, sizeof(path));
     if (m->file < 0)
         m->file = open(path, O_RDONLY | O_CLOEXEC);

@@ -13,7 +13,8 @@ struct joining {
     size_t size;     /* the number of entries of the table */
 };
 
-/* Returns the entry of the table for the thread with an ident, or a free one. */
+/* Returns the entry of the table for the thread with this ident. If there is no such entry, returns
+ * a free entry. */
 static uint64_t *entry_of(const struct joining *j, int64_t ident)
 {
     size_t i = (size_t)(((uint64_t)ident >> 6) * UINT64_C(0x9e3779b97f4a7c15) % j->size);
@@ -23,8 +24,8 @@ static uint64_t *entry_of(const struct joining *j, int64_t ident)
     return &j->table[i];
 }
 
-/* True if a thread has not run since its frames were read, so that other frames of it that were
- * read later are of the same moment. */
+/* True if a thread has not run since its frames were read. In this case, other frames of the thread
+ * that were read later are of the same moment. */
 static bool has_not_run(const struct joining *j, const struct report_thread *t,
                         const struct thread_check *check)
 {
@@ -34,7 +35,8 @@ static bool has_not_run(const struct joining *j, const struct report_thread *t,
            m->activity(m, (pid_t)t->native_id) == check->activity;
 }
 
-/* True if the code of a thread state may run on another thread than its ident says. */
+/* True if a thread of the report may be another native thread than the ident of its thread state
+ * says. */
 static bool is_borrowed(const struct joining *j, const struct report_thread *t,
                         const struct thread_check *check)
 {
@@ -54,7 +56,7 @@ static void shift_frames(const struct report_thread *t, int64_t count)
     }
 }
 
-/* Appends the frames of t to those of `to`. Returns false if the arena is full. */
+/* Appends the frames of t to the frames of `to`. Returns false if the arena is full. */
 static bool append_frames(struct arena *arena, struct report_thread *to,
                           const struct report_thread *t)
 {

@@ -32,8 +32,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 
 void stackreader_free(struct stackreader *r);
 
-/* Makes all later calls of stackreader_read ignore wish->locks and wish->locals. To be called if
- * offsets are wrong that are only needed for locks and local variables. */
+/* Makes all later calls of stackreader_read ignore wish->locks and wish->locals. Call this function
+ * if the offsets that only locks and local variables need are wrong. */
 void stackreader_refuse_locks(struct stackreader *r);
 
 /* True unless stackreader_refuse_locks was called. */

@@ -9,8 +9,8 @@
 #include "diagnosis/place.h"
 #include "phrases.h"
 
-/* How many times a recursive call is printed. Only the number of further repetitions is printed, as
- * by traceback.format_stack(). */
+/* How many times a recursive call is printed. Of the further repetitions, only the number is
+ * printed, as traceback.format_stack() does. */
 #define REPEATED_MAX 3
 
 void print_name(const struct printer *p, struct report_text text)

@@ -13,7 +13,7 @@ struct stacks_seen;
 /* Returns an object that remembers no stacks yet, and is never freed. NULL: out of memory. */
 struct stacks_seen *stacks_seen_new(void);
 
-/* Begins a round: forgets all processes that the previous round did not have. */
+/* Begins a round. Forgets all processes that were not in the previous round. */
 void stacks_seen_begin(struct stacks_seen *seen);
 
 /* True in the first round. */

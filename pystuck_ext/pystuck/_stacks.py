@@ -216,7 +216,7 @@ def _own(thread, name, kind):
 
 
 def _main_ident(idents):
-    """Return the ident of the main thread. idents: of all threads, in the order of the frames."""
+    """Return the ident of the main thread. idents: a list of all idents, in Python's order."""
     ident = _own(vars(threading).get("_main_thread"), "_ident", int)
     if ident in idents:
         return ident

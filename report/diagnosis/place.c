@@ -25,8 +25,8 @@ static bool take_version(struct report_text *path)
     return true;
 }
 
-/* Removes everything up to and including the last folder of installed packages. Returns false if
- * there is no such folder in the path. */
+/* Removes everything up to and including the last folder of installed packages, such as
+ * "/site-packages/". Returns false if there is no such folder in the path. */
 static bool take_packages(struct report_text *path)
 {
     static const char *const folders[] = {"/site-packages/", "/dist-packages/"};

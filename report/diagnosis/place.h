@@ -36,8 +36,8 @@ bool place_is_own(const struct report_frame *frame);
  */
 void place_put_line(struct buffer *out, struct report_text file, int64_t line);
 
-/* True if the file belongs to the module of the standard library that this path names, such as
- * "asyncio/events". */
+/* True if the file is that of a module of the standard library. module: the module in the form of a
+ * path, such as "asyncio/events". */
 bool place_is_in(struct report_text file, const char *module);
 
 #endif
