@@ -11,9 +11,9 @@
 /* The `kind` of the finding. */
 #define FINDING_EXIT "exit"
 
-/* True if the innermost frame of a thread is threading._shutdown: the main thread waits until all
- * threads that are not daemons have ended. False if that function has called another one, such as
- * the one that ends the executors. */
+/* True if the thread is the main thread, and its innermost frame is threading._shutdown: it waits
+ * until all threads that are not daemons have ended. False if threading._shutdown has called
+ * another Python function, such as the function that ends the executors. */
 bool exit_waits_for_threads(const struct report_thread *thread);
 
 /* Adds the finding if the main thread is in threading._shutdown. Returns false if there is no

@@ -276,8 +276,8 @@ static bool contradicts(const struct report_thread *t)
     return !text_is(call->name, "futex") || (call->args.count > 3 && call->args.items[3] != 0);
 }
 
-/* True if `waiter` holds the object and may be able to take it again. A semlock may be a
- * multiprocessing.RLock. */
+/* True if `waiter` holds the object, and the object may be one that its holder can take again. The
+ * kind "semlock" is included, because such an object may be a multiprocessing.RLock. */
 static bool may_take_again(const struct wait_graph *g, size_t waiter, size_t target)
 {
     const struct report_object *o = g->nodes[target].item;
