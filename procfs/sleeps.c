@@ -49,14 +49,14 @@ static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64
 
 /* True if the clock shows the same time in the process as in this process. A time namespace can
  * move all clocks except CLOCK_REALTIME. */
-static bool has_our_clock(const char *folder, clockid_t clock)
+static bool has_our_clock(const struct target_process *from, clockid_t clock)
 {
     char path[PROCFS_PATH_SIZE], its[64], ours[64];
     ssize_t len, our_len;
 
-    if (clock == CLOCK_REALTIME)
+    if (from->is_own || clock == CLOCK_REALTIME)
         return true;
-    snprintf(path, sizeof(path), "%s/ns/time", folder);
+    snprintf(path, sizeof(path), "%s/ns/time", from->folder);
     our_len = readlink("/proc/self/ns/time", ours, sizeof(ours));
     if (our_len < 0 && errno == ENOENT)
         return true; /* the kernel has no time namespaces */
@@ -76,7 +76,7 @@ int64_t sleep_left_ms(const struct target_process *from, const struct report_sys
         return REPORT_UNKNOWN;
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
         return REPORT_UNKNOWN;
-    if (!has_our_clock(from->folder, clock) || clock_gettime(clock, &now) < 0 ||
+    if (!has_our_clock(from, clock) || clock_gettime(clock, &now) < 0 ||
         !from->read_memory(from->arg, address, &end, sizeof(end)))
         return REPORT_UNKNOWN;
     if (end.tv_sec < 0 || end.tv_sec > INT64_MAX / (INT64_C(2) * MS_PER_S) || end.tv_nsec < 0 ||

@@ -38,7 +38,7 @@ struct item {
 
 /* What is found out about one thread. */
 struct explained {
-    int64_t switches; /* procfs_thread_switches(), before anything was read */
+    int64_t activity; /* procfs_thread_activity(), before anything was read */
     int64_t fd, left_ms;
     struct report_target *target;
     struct report_watched *watched;
@@ -371,7 +371,8 @@ static void explain(struct search *s, const struct target_thread *thread, struct
     const struct report_syscall *call = thread->call;
 
     *to = (struct explained){.fd = call->fd, .left_ms = REPORT_UNKNOWN, .watched_count = -1};
-    to->switches = procfs_thread_switches(s->from->folder, thread->thread);
+    to->activity =
+        thread->activity >= 0 ? thread->activity : procfs_thread_activity(s->from, thread->thread);
     if (call->args.count < 4)
         return;
     explain_watched(s, call, to);
@@ -388,14 +389,23 @@ static void explain(struct search *s, const struct target_thread *thread, struct
     to->left_ms = sleep_left_ms(s->from, call);
 }
 
-/* Keeps what was found, if the thread is still in the same call and has not run since the search
- * began. */
+/* True if the thread is still in its call, and has not run since the descriptors of the call were
+ * read. */
+static bool has_not_run(const struct search *s, const struct target_thread *thread,
+                        const struct explained *from)
+{
+    if (from->activity < 0 || procfs_thread_activity(s->from, thread->thread) != from->activity)
+        return false;
+    return thread->activity >= 0 ||
+           procfs_thread_is_in(s->from->folder, thread->thread, thread->call);
+}
+
+/* Keeps what was found, if the thread has not run meanwhile. */
 static void keep(struct search *s, const struct target_thread *thread, const struct explained *from)
 {
     struct report_syscall *call = thread->call;
 
-    if (from->switches < 0 || !procfs_thread_is_in(s->from->folder, thread->thread, call) ||
-        procfs_thread_switches(s->from->folder, thread->thread) != from->switches)
+    if (!has_not_run(s, thread, from))
         return;
     call->fd = from->fd;
     call->target = from->target;

@@ -21,6 +21,7 @@ struct target_thread {
     pid_t thread;                /* the ID that this process has for it */
     int state;                   /* enum report_state */
     struct report_syscall *call; /* as procfs_thread_syscall() has returned it */
+    int64_t activity; /* procfs_thread_activity() before the call was read; -1: not known */
 };
 
 /* Sets members of the calls, as far as they are known: `target`; for sleeps, left_ms; for poll(2)

@@ -13,6 +13,7 @@
 
 struct target_process {
     const char *folder; /* "/proc/self" or "/proc/PID" */
+    bool is_own;        /* it is this process */
     pid_t pid;          /* the ID that this process has for it */
     bool is_contained;  /* it is in another PID namespace: IDs in its system calls mean processes
                            of that namespace */

@@ -2,10 +2,16 @@
 #include "procfs/thread_facts.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "procfs/clock.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
+
+/* The time between two readings of the CPU time of a thread, in ms. That of another process's
+ * thread is not exact: see procfs_thread_cpu_ns. */
+#define OWN_CPU_MS 20
+#define CPU_MS     60
 
 /* Returns the ID that this process has for a thread; 0: it is not known. */
 static pid_t id_of(const struct target_process *from, const struct report_thread *t)
@@ -13,6 +19,13 @@ static pid_t id_of(const struct target_process *from, const struct report_thread
     if (t->native_id == REPORT_UNKNOWN)
         return 0;
     return from->thread_id ? from->thread_id(from->arg, (pid_t)t->native_id) : (pid_t)t->native_id;
+}
+
+/* True if facts about a thread can be read. before: see thread_facts_fill. */
+static bool is_readable(const struct target_process *from, const struct report_process *p, size_t i,
+                        const int64_t *before)
+{
+    return (!before || before[i] >= 0) && id_of(from, &p->threads.items[i]) > 0;
 }
 
 /* Sets the state and the system call of a thread. Returns false if this process is not allowed to
@@ -29,7 +42,7 @@ static bool set_thread(const struct target_process *from, struct arena *arena,
 
 /* Finds out what the threads' system calls are on. */
 static void set_targets(const struct target_process *from, struct arena *arena,
-                        const struct report_process *p, int64_t deadline)
+                        const struct report_process *p, const int64_t *before, int64_t deadline)
 {
     struct target_thread *threads = arena_array(arena, p->threads.count, sizeof(*threads));
     size_t i, count = 0;
@@ -38,29 +51,116 @@ static void set_targets(const struct target_process *from, struct arena *arena,
         const struct report_thread *t = &p->threads.items[i];
 
         if (t->syscall)
-            threads[count++] = (struct target_thread){id_of(from, t), t->state, t->syscall};
+            threads[count++] = (struct target_thread){id_of(from, t), t->state, t->syscall,
+                                                      before ? before[i] : -1};
     }
     targets_find(from, threads, count, arena, deadline);
 }
 
-void thread_facts_fill(const struct target_process *from, struct arena *arena,
-                       struct report_process *process, const char *denied, int budget_ms)
+/* Removes the system calls of threads that have run since their frames were read. */
+static void remove_moved(const struct target_process *from, const struct report_process *p,
+                         const int64_t *before)
 {
+    size_t i;
+
+    for (i = 0; i < p->threads.count; i++) {
+        struct report_thread *t = &p->threads.items[i];
+
+        if ((!t->syscall && t->state != STATE_DISK) ||
+            procfs_thread_activity(from, id_of(from, t)) == before[i])
+            continue;
+        t->syscall = NULL;
+        if (t->state == STATE_DISK)
+            t->state = 0; /* it may not sleep any more */
+    }
+}
+
+/* ---- Running threads ------------------------------------------------------------------------- */
+
+/* A thread that runs, and its first reading. */
+struct running {
+    struct report_thread *thread;
+    int64_t cpu_ns, at_ns;
+};
+
+static int64_t clock_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void begin_running(const struct target_process *from, struct report_thread *t,
+                          struct running *to)
+{
+    to->thread = t;
+    to->cpu_ns = procfs_thread_cpu_ns(from, id_of(from, t));
+    to->at_ns = clock_ns();
+}
+
+/* Sets `cpu` of a thread by a second reading. A thread that has used less than half of a CPU gets
+ * its present state: it may have run for a moment only. */
+static void end_running(const struct target_process *from, struct arena *arena,
+                        const struct running *r)
+{
+    struct report_thread *t = r->thread;
+    int64_t used = procfs_thread_cpu_ns(from, id_of(from, t)), ns = clock_ns() - r->at_ns;
+    double percent;
+
+    if (r->cpu_ns < 0 || used < r->cpu_ns || ns <= 0 ||
+        !(t->cpu = arena_alloc(arena, sizeof(*t->cpu))))
+        return;
+    percent = 100.0 * (double)(used - r->cpu_ns) / (double)ns;
+    t->cpu->percent = percent < 100 ? percent : 100;
+    t->cpu->over_ms = (ns + 500000) / 1000000;
+    if (percent < 50)
+        t->state = procfs_thread_state(from->folder, id_of(from, t));
+}
+
+/* Waits until the latest first reading is old enough, and makes the second readings. */
+static void measure_running(const struct target_process *from, struct arena *arena,
+                            const struct running *running, size_t count)
+{
+    int64_t left;
+    size_t i;
+
+    if (count == 0)
+        return;
+    left = running[count - 1].at_ns + (from->is_own ? OWN_CPU_MS : CPU_MS) * INT64_C(1000000) -
+           clock_ns();
+    if (left > 0)
+        nanosleep(&(struct timespec){.tv_nsec = left}, NULL);
+    for (i = 0; i < count; i++)
+        end_running(from, arena, &running[i]);
+}
+
+/* ---- All threads ----------------------------------------------------------------------------- */
+
+void thread_facts_fill(const struct target_process *from, struct arena *arena,
+                       struct report_process *process, const int64_t *before, const char *denied,
+                       int budget_ms)
+{
+    struct running *running = arena_array(arena, process->threads.count, sizeof(*running));
     int64_t end = clock_ms() + budget_ms;
     bool allowed = true;
-    pid_t thread;
-    size_t i;
+    size_t count = 0, i;
 
     for (i = 0; i < process->threads.count && clock_ms() < end; i++) {
         struct report_thread *t = &process->threads.items[i];
 
-        thread = id_of(from, t);
-        if (thread > 0)
-            allowed = set_thread(from, arena, t, thread) && allowed;
+        if (!is_readable(from, process, i, before))
+            continue;
+        allowed = set_thread(from, arena, t, id_of(from, t)) && allowed;
+        if (t->state == STATE_RUNNING && running)
+            begin_running(from, t, &running[count++]);
     }
     if (!allowed)
         report_add_missing(arena, process, "system calls", denied);
     if (i < process->threads.count)
         report_add_missing(arena, process, "states of threads", "there are too many threads");
-    set_targets(from, arena, process, clock_ms() + budget_ms);
+    set_targets(from, arena, process, before, clock_ms() + budget_ms);
+    measure_running(from, arena, running, count);
+    if (before)
+        remove_moved(from, process, before);
 }

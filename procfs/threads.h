@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "procfs/target_process.h"
 #include "report.h"
 
 /* Returns the state of a thread, an enum report_state; 0 if the state is not known. */
@@ -35,5 +36,17 @@ bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_s
  * same number, and the thread waited at both times, the thread has not run between the two calls.
  * Returns -1 if the number is not known. */
 int64_t procfs_thread_switches(const char *folder, pid_t thread);
+
+/* Returns the CPU time that a thread of this process has used, in ns. Returns -1 if there is no
+ * such thread. Needs no descriptor. */
+int64_t procfs_own_cpu_ns(pid_t thread);
+
+/* Returns the CPU time that a thread has used, in ns; -1 if it is not known. While a thread of
+ * another process runs, the kernel adds to this time at each tick of its clock only, 1 to 10 ms. */
+int64_t procfs_thread_cpu_ns(const struct target_process *from, pid_t thread);
+
+/* Returns a number that changes whenever a thread runs: if two calls return the same number, and
+ * the thread waited at both times, it has not run between them. Returns -1 if it is not known. */
+int64_t procfs_thread_activity(const struct target_process *from, pid_t thread);
 
 #endif

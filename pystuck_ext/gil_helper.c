@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "gil.h"
+#include "procfs/threads.h"
 #include "server.h"
 #include "thread.h"
 
@@ -61,7 +62,7 @@ static bool look_again(struct ps_gil_helper *h, bool anew)
     if (anew || !gil.locked || gil.holder != h->seen.holder || gil.switches != h->seen.switches) {
         h->since = deadline_in(0);
         h->holder = stackreader_native_id(reader, gil.holder);
-        h->cpu = memory_self_cpu_time(h->holder);
+        h->cpu = procfs_own_cpu_ns(h->holder);
     }
     if (anew)
         h->first_switches = gil.switches;
@@ -89,7 +90,7 @@ void ps_gil_helper_look(struct ps_gil_helper *h, struct ps_gil_look *look)
     pthread_mutex_lock(&h->lock);
     look->known = look_again(h, false);
     if (look->known) {
-        cpu = h->cpu < 0 ? -1 : memory_self_cpu_time(h->holder);
+        cpu = h->cpu < 0 ? -1 : procfs_own_cpu_ns(h->holder);
         look->locked = h->seen.locked;
         look->by_helper = h->seen.locked && h->doing == RUNS && h->seen.holder == h->own_state;
         look->unchanged_ms = h->seen.locked ? ms_since(h->since) : 0;

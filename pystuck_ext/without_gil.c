@@ -336,7 +336,7 @@ static void set_threads(struct arena *a, struct report_process *p)
     const struct target_process from = {
         .folder = "/proc/self", .pid = getpid(), .read_memory = read_memory, .arg = &memory};
 
-    thread_facts_fill(&from, a, p, "the process is not dumpable", KERNEL_MS);
+    thread_facts_fill(&from, a, p, NULL, "the process is not dumpable", KERNEL_MS);
 }
 
 static void set_process(struct arena *a, struct report_process *p)

@@ -53,10 +53,6 @@ struct memory {
  * again, with the GIL or while no other thread reads. */
 struct memory memory_self(void);
 
-/* Returns the CPU time that a thread of the calling process has used, in ns; -1 if there is no such
- * thread. */
-int64_t memory_self_cpu_time(pid_t thread);
-
 /* Reads size bytes at address. Returns false if they cannot be read completely. */
 static inline bool memory_read(const struct memory *m, uint64_t address, void *to, size_t size)
 {

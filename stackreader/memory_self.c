@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -131,22 +130,10 @@ static bool read_pieces(const struct memory *m, const struct memory_piece *piece
 
 /* ---- The memory ------------------------------------------------------------------------------ */
 
-/* The id of the thread's CPU clock is computed with the constants CPUCLOCK_SCHED and
- * CPUCLOCK_PERTHREAD_MASK of Linux (include/linux/posix-timers.h). Reading the clock needs no
- * descriptor and no privilege. The kernel has such a clock only for threads of this process. */
-int64_t memory_self_cpu_time(pid_t thread)
-{
-    struct timespec t;
-
-    if (thread <= 0 || clock_gettime((clockid_t)(~(unsigned)thread << 3 | 6), &t) < 0)
-        return -1;
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int64_t activity(const struct memory *m, pid_t thread)
 {
     (void)m;
-    return memory_self_cpu_time(thread);
+    return procfs_own_cpu_ns(thread);
 }
 
 static bool has_thread(const struct memory *m, pid_t thread)

@@ -449,7 +449,7 @@ static void set_moving(struct report_thread *t)
         t->exact = BOOL_FALSE;
 }
 
-static void move_thread(struct reading *from, size_t at, size_t to)
+static void move_thread(const struct reading *from, size_t at, size_t to)
 {
     from->process->threads.items[to] = from->process->threads.items[at];
     from->reader->checks[to] = from->reader->checks[at];
@@ -665,6 +665,11 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     if (reading.locks)
         finish_locks(&reading);
     return reading.cut || r->limit.left < 0 ? STACKREADER_CUT : STACKREADER_ALL;
+}
+
+int64_t stackreader_activity(const struct stackreader *r, size_t index)
+{
+    return r->checks[index].activity;
 }
 
 /* Returns the address of the main interpreter; 0: there is none. */

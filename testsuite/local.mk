@@ -138,7 +138,8 @@ testsuite_unit_test_shortage_SOURCES = \
 	testsuite/unit/reports.c testsuite/unit/reports.h \
 	testsuite/unit/test_patient.c \
 	testsuite/unit/test_shortage.c \
-	testsuite/unit/test_target.c
+	testsuite/unit/test_target.c \
+	testsuite/unit/test_thread_facts.c
 testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 
 # The stack reader, without a Python.

@@ -157,7 +157,7 @@ static void set_threads(struct report *r, struct report_process *p, const struct
                                         .arg = &memory};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
-    thread_facts_fill(&from, &r->arena, p, "the kernel does not allow it", THREADS_MS);
+    thread_facts_fill(&from, &r->arena, p, NULL, "the kernel does not allow it", THREADS_MS);
 }
 
 void facts_fill(struct report *report, struct report_process *process,

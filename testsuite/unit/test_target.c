@@ -84,7 +84,7 @@ static const struct report_target *target_in_state(struct child *c, bool has_mem
                                         .is_contained = c->is_contained,
                                         .read_memory = has_memory ? read_memory : NULL,
                                         .arg = &c->pid};
-    const struct target_thread thread = {c->pid, state, c->call};
+    const struct target_thread thread = {c->pid, state, c->call, -1};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)c->pid);
     targets_find(&from, &thread, 1, &c->report.arena, clock_ms() + PATIENCE_MS);

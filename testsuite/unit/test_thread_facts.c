@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reports.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "procfs/thread_facts.h"
+#include "procfs/threads.h"
+#include "schema.h"
+
+#define BUDGET_MS  60000
+#define PATIENCE_S 60
+
+static const struct target_process self = {.folder = "/proc/self", .is_own = true};
+
+/* A thread of this process that reads one byte after the other from a pipe, until its end. */
+struct reader {
+    pthread_t thread;
+    atomic_int id; /* the kernel's ID of the thread */
+    int fds[2];
+    struct report report;
+    struct report_process *process; /* has this thread only */
+};
+
+static void *read_all(void *arg)
+{
+    struct reader *r = arg;
+    char byte;
+
+    atomic_store(&r->id, (int)syscall(SYS_gettid));
+    while (read(r->fds[0], &byte, 1) == 1)
+        ;
+    return NULL;
+}
+
+/* Waits until the thread waits for a byte. */
+static void wait_for_read(const struct reader *r)
+{
+    int64_t end = clock_ms() + PATIENCE_S * INT64_C(1000);
+    struct report scratch;
+    bool waits = false;
+
+    report_init(&scratch, 0);
+    for (; !waits && clock_ms() < end; sched_yield()) {
+        const struct report_syscall *call;
+
+        if (atomic_load(&r->id) == 0 ||
+            procfs_thread_state("/proc/self", atomic_load(&r->id)) != STATE_SLEEPING)
+            continue;
+        call = procfs_thread_syscall("/proc/self", atomic_load(&r->id), &scratch.arena);
+        waits = call && is_text(call->name, "read");
+    }
+    report_free(&scratch);
+    assert_true(waits);
+}
+
+static void reader_start(struct reader *r)
+{
+    *r = (struct reader){.id = 0};
+    assert_int_equal(pipe(r->fds), 0);
+    assert_int_equal(pthread_create(&r->thread, NULL, read_all, r), 0);
+    wait_for_read(r);
+    report_init(&r->report, 0);
+    r->process = report_add_process(&r->report);
+    assert_non_null(r->process);
+    r->process->threads.items = schema_make(&r->report.arena, &schema_thread, 1);
+    assert_non_null(r->process->threads.items);
+    r->process->threads.count = 1;
+    r->process->threads.items->native_id = atomic_load(&r->id);
+}
+
+static void reader_end(struct reader *r)
+{
+    close(r->fds[1]);
+    pthread_join(r->thread, NULL);
+    close(r->fds[0]);
+    report_free(&r->report);
+}
+
+/* Sets the facts about the thread, and returns the thread. */
+static const struct report_thread *facts_of(struct reader *r, const int64_t *before)
+{
+    struct report_thread *t = r->process->threads.items;
+
+    t->state = 0;
+    t->syscall = NULL;
+    thread_facts_fill(&self, &r->report.arena, r->process, before, "it is not allowed", BUDGET_MS);
+    return t;
+}
+
+TEST(a_thread_that_has_not_run_has_the_call_in_which_its_frames_are)
+{
+    const struct report_thread *t;
+    struct reader r;
+    int64_t before;
+
+    reader_start(&r);
+    before = procfs_own_cpu_ns(atomic_load(&r.id));
+    assert_true(before >= 0);
+    t = facts_of(&r, &before);
+    assert_int_equal(t->state, STATE_SLEEPING);
+    assert_non_null(t->syscall);
+    assert_true(is_text(t->syscall->name, "read"));
+    assert_int_equal(t->syscall->fd, r.fds[0]);
+    assert_non_null(t->syscall->target);
+    assert_true(is_text(t->syscall->target->kind, "pipe"));
+    assert_null(t->cpu);
+    reader_end(&r);
+}
+
+TEST(a_thread_that_has_run_since_its_frames_were_read_has_no_call)
+{
+    const struct report_thread *t;
+    struct reader r;
+    int64_t before;
+
+    reader_start(&r);
+    before = procfs_own_cpu_ns(atomic_load(&r.id));
+    assert_int_equal(write(r.fds[1], "x", 1), 1);
+    while (procfs_own_cpu_ns(atomic_load(&r.id)) == before)
+        sched_yield();
+    wait_for_read(&r); /* in the same call again, but its frames may be others */
+    t = facts_of(&r, &before);
+    assert_int_equal(t->state, STATE_SLEEPING);
+    assert_null(t->syscall);
+    t = facts_of(&r, NULL); /* the caller does not know when the frames were read */
+    assert_non_null(t->syscall);
+    reader_end(&r);
+}
+
+TEST(nothing_is_said_about_a_thread_whose_activity_is_not_known)
+{
+    const int64_t before = -1;
+    struct reader r;
+
+    reader_start(&r);
+    assert_int_equal(facts_of(&r, &before)->state, 0);
+    assert_null(r.process->threads.items->syscall);
+    reader_end(&r);
+}
+
+TEST(how_much_a_running_thread_computes_is_measured)
+{
+    const struct report_thread *t;
+    struct reader r;
+    int64_t before;
+
+    reader_start(&r);
+    r.process->threads.items->native_id = syscall(SYS_gettid); /* the thread that reads the facts: it runs */
+    before = procfs_own_cpu_ns((pid_t)syscall(SYS_gettid));
+    t = facts_of(&r, &before);
+    assert_int_equal(t->state, STATE_RUNNING);
+    assert_non_null(t->cpu);
+    assert_true(t->cpu->percent > 0 && t->cpu->percent <= 100);
+    assert_true(t->cpu->over_ms >= 20);
+    assert_null(t->syscall);
+    reader_end(&r);
+}
