@@ -2,28 +2,45 @@
 #include "collect.h"
 
 #include "facts.h"
-#include "lock_facts.h"
 #include "reserve.h"
 
 int ps_collect_prepare(struct ps_state *state)
 {
-    if (!state->collect)
-        state->collect = ps_import_from("pystuck._stacks", "collect");
-    return state->collect ? 0 : -1;
+    if (!state->begin_stacks)
+        state->begin_stacks = ps_import_from("pystuck._stacks", "begin");
+    if (state->begin_stacks && !state->finish_stacks)
+        state->finish_stacks = ps_import_from("pystuck._stacks", "finish");
+    return state->finish_stacks ? 0 : -1;
+}
+
+/* Calls the Python code. It collects all frames before it calls code of the program; between the
+ * two, reads what the kernel tells about the threads. */
+static PyObject *call(struct ps_state *state, struct ps_facts *facts, long flags, long budget_ms,
+                      bool own_thread)
+{
+    ps_auto PyObject *answer =
+        PyObject_CallFunction(state->begin_stacks, "lli", flags, budget_ms, own_thread);
+    PyObject *process;
+
+    if (!answer)
+        return NULL;
+    ps_facts_read_kernel(facts);
+    ps_reserve_lend(1); /* a descriptor for reading source files */
+    process = PyObject_CallFunctionObjArgs(state->finish_stacks, answer, NULL);
+    ps_reserve_take_back();
+    return process;
 }
 
 PyObject *ps_collect(struct ps_state *state, long flags, long budget_ms, bool own_thread)
 {
-    ps_auto PyObject *shortage = NULL, *locks = NULL;
-    PyObject *collect = state->collect, *process;
+    struct ps_facts facts;
+    PyObject *process;
 
-    if (!collect)
+    if (!state->finish_stacks)
         return PyErr_Format(PyExc_ImportError,
                             "pystuck._stacks could not be imported when run_server was called");
-    shortage = ps_facts_shortage();
-    locks = shortage ? ps_lock_facts_read(state, flags & PS_COLLECT_LOCALS) : NULL;
-    ps_reserve_lend(1); /* a descriptor for reading source files */
-    process = locks ? PyObject_CallFunction(collect, "lli", flags, budget_ms, own_thread) : NULL;
-    ps_reserve_take_back();
-    return ps_facts_add(ps_lock_facts_add(process, locks), shortage);
+    ps_facts_begin(&facts, state, flags & PS_COLLECT_LOCALS);
+    process = ps_facts_add(&facts, call(state, &facts, flags, budget_ms, own_thread));
+    ps_facts_free(&facts);
+    return process;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Collects all facts about this process with the GIL: the stacks, by the Python code in
- * pystuck/_stacks.py, and what this code does not know, by the files facts and lock_facts.
+ * pystuck/_stacks.py, and what this code does not know, by the files facts and facts_add.
  */
 #ifndef PS_COLLECT_H
 #define PS_COLLECT_H
@@ -20,7 +20,7 @@ enum {
 /* The time for all calls of the program's code that may block, in ms. */
 #define PS_COLLECT_BUDGET_MS 500
 
-/* Sets state->collect, unless it is set. Returns 0, or -1 with an exception. */
+/* Imports that code, unless it has been imported. Returns 0, or -1 with an exception. */
 int ps_collect_prepare(struct ps_state *state);
 
 /* Returns the process in the form of report/codec.h. own_thread: also collect the calling thread,

@@ -47,7 +47,8 @@ struct ps_state {
     PyTypeObject *session_type;
     PyTypeObject *request_type;
     PyObject *connection_class; /* pystuck.connection.Connection; NULL until run_server */
-    PyObject *collect;          /* pystuck._stacks.collect; NULL until run_server */
+    PyObject *begin_stacks;     /* pystuck._stacks.begin; NULL until run_server */
+    PyObject *finish_stacks;    /* pystuck._stacks.finish; NULL until run_server */
     PyObject *local_names;      /* names of a netref's own attributes, a frozenset */
     PyObject *remote_classes;   /* classes of exceptions from clients: a dict, see vinegar.c */
     PyObject *compile;          /* builtins.compile */

@@ -1,123 +1,113 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "facts.h"
 
-#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "current_frames.h"
 #include "gil.h"
-#include "schema.h"
+#include "procfs/thread_facts.h"
+#include "reserve.h"
 #include "shortage.h"
+#include "without_gil.h"
 
-#define MEMORY_MAX ((size_t)64 * 1024)
+#define MEMORY_MAX ((size_t)64 << 20)
 
-/* ---- Tuples of report/codec.h ---------------------------------------------------------------- */
+/* LIMIT_WITH_GIL: how much is read while this thread keeps the GIL, which takes up to about 20 ms.
+ * LIMIT_WITHOUT_GIL: how much is read without the GIL, which takes up to about 200 ms. */
+#define LIMIT_WITH_GIL    (STACKREADER_LIMIT / 100)
+#define LIMIT_WITHOUT_GIL (STACKREADER_LIMIT / 10)
 
-/* Returns the index that a member of a struct has in the tuple that encodes the struct. */
-static Py_ssize_t index_of(const struct schema *schema, const char *name)
+/* ---- Threads, waits and holds ---------------------------------------------------------------- */
+
+/* Reads the process. Returns true if all was read. */
+static bool read_process(struct ps_facts *f, struct ps_state *state, int64_t limit)
 {
-    const struct field *f = schema->fields;
+    bool complete;
 
-    while (strcmp(f->name, name) != 0)
-        f++;
-    return f - schema->fields;
+    ps_reserve_lend(1); /* a descriptor for files of /proc */
+    f->process = ps_without_gil_read(state, &f->report, limit, f->locals, &f->activity, &complete);
+    ps_reserve_take_back();
+    return complete;
 }
 
-PyObject *ps_facts_member(const struct schema *schema, PyObject *tuple, const char *name)
+/* Reads the process with the GIL. If that would take too long, reads it again without the GIL, so
+ * that the program can run. */
+static bool read_twice(struct ps_facts *f, struct ps_state *state)
 {
-    Py_ssize_t index = index_of(schema, name);
+    bool complete = read_process(f, state, LIMIT_WITH_GIL);
+    PyThreadState *before;
 
-    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) <= index)
-        return Py_None;
-    return PyTuple_GET_ITEM(tuple, index);
+    if (!f->process || complete)
+        return complete;
+    before = ps_gil_begin_wait();
+    report_free(&f->report);
+    report_init(&f->report, MEMORY_MAX);
+    complete = read_process(f, state, LIMIT_WITHOUT_GIL);
+    ps_gil_end_wait(before);
+    return complete;
 }
 
-int ps_facts_set(const struct schema *schema, PyObject *list, const char *name, PyObject *value)
+/* Makes a process for the facts that need no stack reader. */
+static struct report_process *make_process(struct ps_facts *f)
 {
-    Py_ssize_t index = index_of(schema, name);
-
-    while (PyList_GET_SIZE(list) <= index) {
-        if (PyList_Append(list, Py_None) < 0)
-            return -1;
-    }
-    return PyList_SetItem(list, index, ps_new_ref(value));
+    report_free(&f->report);
+    return report_add_process(&f->report);
 }
 
-/* ---- Facts ----------------------------------------------------------------------------------- */
-
-static PyObject *text_object(struct report_text text)
+/* Makes the states of the calling thread unknown: it runs only because it collects them. */
+static void leave_out_own_thread(struct ps_facts *f)
 {
-    if (!text.data)
-        Py_RETURN_NONE;
-    return PyUnicode_DecodeUTF8(text.data, (Py_ssize_t)text.len, "replace");
-}
-
-static PyObject *shortage_object(const struct report_shortage *s)
-{
-    ps_auto PyObject *resource = text_object(s->resource), *detail = text_object(s->detail);
-
-    if (!resource || !detail)
-        return NULL;
-    return Py_BuildValue("(OLLO)", resource, (long long)s->used, (long long)s->limit, detail);
-}
-
-/* Returns the shortages of a process as a tuple, or None if the shortages are not known. */
-static PyObject *make_tuple(const struct report_process *process)
-{
-    ps_auto PyObject *list = NULL;
+    pid_t own = (pid_t)syscall(SYS_gettid);
     size_t i;
 
-    if (!process || !process->shortage.items)
-        Py_RETURN_NONE;
-    list = PyList_New(0);
-    for (i = 0; list && i < process->shortage.count; i++) {
-        ps_auto PyObject *item = shortage_object(&process->shortage.items[i]);
-
-        if (!item || PyList_Append(list, item) < 0)
-            Py_CLEAR(list);
+    for (i = 0; f->activity && i < f->process->threads.count; i++) {
+        if (f->process->threads.items[i].native_id == own)
+            f->activity[i] = -1;
     }
-    return list ? PyList_AsTuple(list) : NULL;
 }
 
-PyObject *ps_facts_shortage(void)
+void ps_facts_begin(struct ps_facts *f, struct ps_state *state, bool locals)
 {
-    PyThreadState *before = ps_gil_begin_wait();
-    struct report_process *process;
-    struct report report;
-    PyObject *result;
+    const char *why = "they could not be read";
+    bool complete;
 
-    report_init(&report, MEMORY_MAX);
-    process = report_add_process(&report);
-    if (process)
-        ps_shortage_find(&report.arena, process);
+    *f = (struct ps_facts){.locals = locals};
+    report_init(&f->report, MEMORY_MAX);
+    complete = read_twice(f, state);
+    if (f->process)
+        why = "not all could be read";
+    else
+        f->process = make_process(f);
+    if (!f->process)
+        return;
+    leave_out_own_thread(f);
+    if (complete) {
+        if (!stackreader_reads_locks(state->reader))
+            report_add_missing(&f->report.arena, f->process, "locks",
+                               "they cannot be read in this release of Python");
+        return;
+    }
+    report_add_missing(&f->report.arena, f->process, "locks", why);
+    report_add_missing(&f->report.arena, f->process, "system calls", why);
+}
+
+/* ---- What the kernel tells ------------------------------------------------------------------- */
+
+void ps_facts_read_kernel(struct ps_facts *f)
+{
+    PyThreadState *before;
+
+    if (!f->process)
+        return;
+    before = ps_gil_begin_wait();
+    ps_shortage_find(&f->report.arena, f->process);
+    ps_reserve_lend(1);
+    ps_without_gil_fill_threads(&f->report.arena, f->process, f->activity);
+    ps_reserve_take_back();
     ps_gil_end_wait(before);
-    result = make_tuple(process);
-    report_free(&report);
-    return result;
 }
 
-/* Returns the member `missing` of a process that pystuck/_stacks.py has returned, with an
- * additional item if ps_current_frames() has left out threads: a new reference. */
-static PyObject *missing_of(PyObject *process)
+void ps_facts_free(struct ps_facts *f)
 {
-    PyObject *missing = ps_facts_member(&schema_process, process, "missing");
-    ps_auto PyObject *more = NULL;
-
-    if (!ps_has_other_gil() || !PyTuple_CheckExact(missing))
-        return ps_new_ref(missing);
-    more = Py_BuildValue("((ss))", "threads of other interpreters", "they have a GIL of their own");
-    return more ? PySequence_Concat(missing, more) : NULL;
-}
-
-PyObject *ps_facts_add(PyObject *process, PyObject *shortage)
-{
-    ps_auto PyObject *owned = process, *list = NULL, *missing = NULL;
-
-    if (!owned || !PyTuple_CheckExact(owned))
-        return ps_steal(&owned);
-    list = PySequence_List(owned);
-    missing = missing_of(owned);
-    if (!list || !missing || ps_facts_set(&schema_process, list, "shortage", shortage) < 0 ||
-        ps_facts_set(&schema_process, list, "missing", missing) < 0)
-        return NULL;
-    return PyList_AsTuple(list);
+    report_free(&f->report);
 }

@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Facts for the answer to STACKS that the Python code which collects the stacks does not know. The
- * answer is made of tuples, in the form of report/codec.h.
+ * Facts for an answer to STACKS that the Python code which collects the stacks does not know: what
+ * the threads wait for and hold, their states, their system calls, and what the process has used
+ * up. They are gathered before and after that code reads the frames, and added to its answer.
  */
 #ifndef PS_FACTS_H
 #define PS_FACTS_H
 
-#include "ext.h"
+#include "report.h"
+#include "session.h"
 
-struct schema;
+struct ps_facts {
+    struct report report;
+    struct report_process *process; /* NULL: nothing is known. Of its members, only those that are
+                                     * named below are facts */
+    bool locals;                    /* the frames have local variables */
+    int64_t *activity;              /* for each thread: see ps_without_gil_read */
+};
 
-/* Returns a member of a struct that is encoded as a tuple, as a borrowed reference. Returns None if
- * the tuple is too short, or if the object is not a tuple. */
-PyObject *ps_facts_member(const struct schema *schema, PyObject *tuple, const char *name);
+/* Call with the GIL, before the frames are collected. Reads the threads, what they wait for and
+ * hold, and the objects. This thread keeps the GIL meanwhile, so all these facts are of the same
+ * moment. If that would take too long, releases the GIL: then facts about threads that run may be
+ * left out. locals: also reads the local variables of all frames. Fills *facts, which the caller
+ * frees with ps_facts_free. */
+void ps_facts_begin(struct ps_facts *facts, struct ps_state *state, bool locals);
 
-/* Sets a member of a struct whose encoding is in a list. If the list is too short, first appends
- * None items. Returns 0, or -1 with an exception. */
-int ps_facts_set(const struct schema *schema, PyObject *list, const char *name, PyObject *value);
+/* Call with the GIL, after the frames were collected. Adds the states and system calls of the
+ * threads, and the shortages. Releases the GIL while it reads. A thread that has run since
+ * ps_facts_begin gets no system call: so the calls are those in which the collected frames are. */
+void ps_facts_read_kernel(struct ps_facts *facts);
 
-/* Returns the resources that this process has used up, in the form of the member `shortage` of a
- * process: a tuple, or None if these resources are not known. A new reference, or NULL with an
- * exception. Releases the GIL while it reads. */
-PyObject *ps_facts_shortage(void);
+/* Completes a process that pystuck/_stacks.py has returned. Adds to the threads `waits` and
+ * `holds`, and to their frames `locals`, if the frames are still the same as in ps_facts_begin, and
+ * `native_id`, `state`, `cpu` and `syscall`; adds `objects`, `shortage`, and items of `missing`.
+ * Takes ownership of process, which may be NULL. Returns a new reference. Returns NULL if process
+ * is NULL, and NULL with an exception on failure. */
+PyObject *ps_facts_add(struct ps_facts *facts, PyObject *process);
 
-/* Completes a process that pystuck/_stacks.py has returned: replaces the member `shortage`, and
- * adds to `missing` if threads of other interpreters are left out. Takes ownership of process.
- * Returns a new reference. Returns NULL if process is NULL, and NULL with an exception on failure.
- */
-PyObject *ps_facts_add(PyObject *process, PyObject *shortage);
+/* Needs no GIL. */
+void ps_facts_free(struct ps_facts *facts);
 
 #endif

@@ -329,14 +329,18 @@ static bool read_memory(const void *memory, uint64_t address, void *to, size_t s
     return memory_read(memory, address, to, size);
 }
 
-/* Sets what the kernel reports about the threads. */
-static void set_threads(struct arena *a, struct report_process *p)
+void ps_without_gil_fill_threads(struct arena *a, struct report_process *p, const int64_t *activity)
 {
     struct memory memory = memory_self();
-    const struct target_process from = {
-        .folder = "/proc/self", .pid = getpid(), .read_memory = read_memory, .arg = &memory};
+    const struct target_process from = {.folder = "/proc/self",
+                                        .is_own = true,
+                                        .pid = getpid(),
+                                        .read_memory = read_memory,
+                                        .arg = &memory};
 
-    thread_facts_fill(&from, a, p, NULL, "the process is not dumpable", KERNEL_MS);
+    if (!activity)
+        return;
+    thread_facts_fill(&from, a, p, activity, "the process is not dumpable", KERNEL_MS);
 }
 
 static void set_process(struct arena *a, struct report_process *p)
@@ -351,10 +355,24 @@ static void set_process(struct arena *a, struct report_process *p)
         p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
 }
 
-/* Reads the report into the arena. limit, locals: as in struct stackreader_wish. Call with the lock
- * held. */
+/* Returns an array with the activity of each thread of the process that was read last; NULL: no
+ * memory. Call with the lock held. */
+static int64_t *copy_activity(const struct ps_state *state, struct arena *a,
+                              const struct report_process *p)
+{
+    int64_t *all = arena_array(a, p->threads.count, sizeof(*all));
+    size_t i;
+
+    for (i = 0; all && i < p->threads.count; i++)
+        all[i] = stackreader_activity(state->reader, i);
+    return all;
+}
+
+/* Reads the report into the arena. limit, locals: as in struct stackreader_wish. Sets *activity as
+ * ps_without_gil_read does. Call with the lock held. */
 static enum stackreader_result read_report(struct ps_state *state, struct arena *a,
-                                           struct report_process *p, int64_t limit, bool locals)
+                                           struct report_process *p, int64_t limit, bool locals,
+                                           int64_t **activity)
 {
     struct ps_without_gil *w = state->without_gil;
     struct stackreader_wish wish = {.skip = w->own,
@@ -363,14 +381,17 @@ static enum stackreader_result read_report(struct ps_state *state, struct arena 
                                     .locks = true,
                                     .locals = locals,
                                     .limit = limit};
+    enum stackreader_result result;
 
     *p = w->facts.processes.items[0];
-    return stackreader_read(state->reader, a, p, &wish);
+    result = stackreader_read(state->reader, a, p, &wish);
+    *activity = result == STACKREADER_NONE ? NULL : copy_activity(state, a, p);
+    return result;
 }
 
 /* Writes the reply to w->reply, from a report that was read. */
 static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_process *p,
-                       const struct ps_gil_look *look, int64_t read_ms,
+                       const int64_t *activity, const struct ps_gil_look *look, int64_t read_ms,
                        enum stackreader_result result)
 {
     bool is_held = look->locked && !look->by_helper;
@@ -383,7 +404,7 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     report_add_missing(a, p, "greenlets", why);
     if (result == STACKREADER_CUT)
         report_add_missing(a, p, "some threads", "not all can be read");
-    set_threads(a, p);
+    ps_without_gil_fill_threads(a, p, activity);
     set_process(a, p);
     buffer_clear(&w->reply);
     brine_put_tuple(&w->reply, 2);
@@ -394,11 +415,13 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
 
 /* Reads the report again, with LARGE bytes of memory: 50,000 frames of one thread need them. Sets
  * *large to this memory, which the caller unmaps, or to NULL. If there is no memory, or not enough,
- * leaves *p as it was and returns STACKREADER_CUT. */
+ * leaves *p and *activity as they were and returns STACKREADER_CUT. */
 static enum stackreader_result read_large(struct ps_state *state, struct arena *a,
-                                          struct report_process *p, void **large)
+                                          struct report_process *p, int64_t **activity,
+                                          void **large)
 {
     struct report_process again;
+    int64_t *activity_again;
     struct arena more;
     enum stackreader_result result;
 
@@ -406,11 +429,12 @@ static enum stackreader_result read_large(struct ps_state *state, struct arena *
     if (!*large)
         return STACKREADER_CUT;
     arena_use(&more, *large, LARGE);
-    result = read_report(state, &more, &again, 0, false);
+    result = read_report(state, &more, &again, 0, false, &activity_again);
     if (result != STACKREADER_ALL)
         return STACKREADER_CUT;
     *a = more;
     *p = again;
+    *activity = activity_again;
     return result;
 }
 
@@ -423,6 +447,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
     struct ps_gil_look look;
     struct arena a;
     deadline_t start = deadline_in(0);
+    int64_t *activity;
     void *large = NULL;
     enum stackreader_result result;
 
@@ -430,9 +455,9 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
     if (w->facts.processes.count == 0)
         return;
     arena_use(&a, w->memory, RESERVED);
-    result = read_report(state, &a, &p, 0, false);
+    result = read_report(state, &a, &p, 0, false, &activity);
     if (a.failed)
-        result = read_large(state, &a, &p, &large);
+        result = read_large(state, &a, &p, &activity, &large);
     if (p.threads.count > 0) {
         a.failed = false;
         ps_gil_helper_look(state->helper, &look);
@@ -440,7 +465,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
         p.shortage.count = shortage->shortage.count;
         if (!stackreader_reads_locks(state->reader))
             report_add_missing(&a, &p, "locks", "they cannot be read in this release of Python");
-        reply_with(w, &a, &p, &look, (deadline_in(0) - start) / 1000000, result);
+        reply_with(w, &a, &p, activity, &look, (deadline_in(0) - start) / 1000000, result);
     }
     madvise(w->memory, RESERVED, MADV_DONTNEED); /* zeroes it */
     if (large)
@@ -490,20 +515,22 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
 }
 
 struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
-                                           int64_t limit, bool locals, bool *complete)
+                                           int64_t limit, bool locals, int64_t **activity,
+                                           bool *complete)
 {
     struct ps_without_gil *w = state->without_gil;
     struct report_process *process = NULL;
     enum stackreader_result result = STACKREADER_NONE;
 
     *complete = false;
-    if (!w || !state->reader || !stackreader_reads_locks(state->reader) ||
-        w->fork_count != ps_fork_count() || pthread_mutex_trylock(&w->lock) != 0)
+    *activity = NULL;
+    if (!w || !state->reader || w->fork_count != ps_fork_count() ||
+        pthread_mutex_trylock(&w->lock) != 0)
         return NULL;
     if (w->facts.processes.count > 0)
         process = report_add_process(report);
     if (process)
-        result = read_report(state, &report->arena, process, limit, locals);
+        result = read_report(state, &report->arena, process, limit, locals, activity);
     pthread_mutex_unlock(&w->lock);
     *complete = result == STACKREADER_ALL;
     return result == STACKREADER_NONE || report->arena.failed ? NULL : process;

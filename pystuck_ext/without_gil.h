@@ -34,10 +34,18 @@ bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int
 bool ps_without_gil_answer(struct ps_state *state, struct buffer *out);
 
 /* Reads all threads and what they wait for and hold, and adds a process to the report. Needs no
- * GIL, and does not wait for another thread. limit, locals: as in struct stackreader_wish.
- * Sets *complete to false if not all threads could be read. Returns NULL if there is no stack
- * reader, if another thread uses it, or if it can read no thread. */
+ * GIL, and does not wait for another thread. limit, locals: as in struct stackreader_wish. Sets
+ * *activity to an array in the report, with stackreader_activity() of each thread; NULL: no
+ * memory. Sets *complete to false if not all threads could be read. Returns NULL if there is no
+ * stack reader, if another thread uses it, or if it can read no thread. */
 struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
-                                           int64_t limit, bool locals, bool *complete);
+                                           int64_t limit, bool locals, int64_t **activity,
+                                           bool *complete);
+
+/* Sets the states and the system calls of threads of this process, as the kernel reports them, and
+ * adds to p->missing. activity: as ps_without_gil_read returns it; threads that have run since they
+ * were read get no system call. Needs no GIL. Opens one descriptor at a time. */
+void ps_without_gil_fill_threads(struct arena *a, struct report_process *p,
+                                 const int64_t *activity);
 
 #endif

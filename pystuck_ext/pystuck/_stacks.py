@@ -945,6 +945,7 @@ class Answer:
 
     def __init__(self, flags, budget_ms=BUDGET_MS, caller=None):
         """flags and budget_ms: see collect(). caller: see threads()."""
+        self._time = _system.time()
         seconds, now = max(0, budget_ms) / 1000, _system.now()
         self._flags = flags
         # The titles get the first half of the time, and the source gets the rest.
@@ -1068,6 +1069,32 @@ class Answer:
     def greenlets(self):
         return tuple([self._greenlet_tuple(*each) for each in self._greenlets])
 
+    def process(self):
+        """Return the whole answer: see collect()."""
+        node = _attempt(lambda: sendable(_system.uname().nodename))
+        pid = _system.getpid()
+        return (
+            SCHEMA,
+            self._time,
+            None,  # tool
+            node and f"{pid}@{node}",
+            pid,
+            _system.getppid(),
+            node,
+            None,  # name
+            None,  # labels
+            sys.version.split()[0],
+            _arguments(),
+            _attempt(lambda: sendable(_system.readlink("/proc/self/exe"))),
+            None,  # started
+            "server",
+            self.missing(),
+            None,  # shortage
+            None,  # gil
+            self.threads(),
+            self.greenlets(),
+        )
+
 
 def _argument(value):
     """Return an item of sys.argv as text, without running code of the item."""
@@ -1082,6 +1109,22 @@ def _arguments():
     return tuple([_argument(each) for each in argv]) if type(argv) is list else ()
 
 
+def begin(flags, budget_ms=BUDGET_MS, own_thread=False):
+    """Collect all that needs no code and no file of the program. Returns an Answer.
+
+    The arguments are those of collect().
+    """
+    with _Untraced():
+        return Answer(flags, budget_ms, [globals()] if own_thread else None)
+
+
+def finish(answer):
+    """Make the calls that may block, and return what collect() returns."""
+    with _Untraced():
+        answer.finish()
+        return answer.process()
+
+
 def collect(flags, budget_ms=BUDGET_MS, own_thread=False):
     """Return all that is known about this process, as a tuple of plain values.
 
@@ -1090,30 +1133,4 @@ def collect(flags, budget_ms=BUDGET_MS, own_thread=False):
     The members are those of report/schema.c in the pystuck sources, in that order. Structs and
     lists are tuples, and unknown values are None. Unknown members at the end are left out.
     """
-    with _Untraced():
-        seconds = _system.time()
-        answer = Answer(flags, budget_ms, [globals()] if own_thread else None)
-        answer.finish()
-        node = _attempt(lambda: sendable(_system.uname().nodename))
-        pid = _system.getpid()
-        return (
-            SCHEMA,
-            seconds,
-            None,  # tool
-            node and f"{pid}@{node}",
-            pid,
-            _system.getppid(),
-            node,
-            None,  # name
-            None,  # labels
-            sys.version.split()[0],
-            _arguments(),
-            _attempt(lambda: sendable(_system.readlink("/proc/self/exe"))),
-            None,  # started
-            "server",
-            answer.missing(),
-            None,  # shortage
-            None,  # gil
-            answer.threads(),
-            answer.greenlets(),
-        )
+    return finish(begin(flags, budget_ms, own_thread))

@@ -222,14 +222,15 @@ def test_the_locale_makes_no_difference(
 
 
 def test_ten_clients_at_once(stuck: Debuggee) -> None:
-    expected = stacks_of(stuck)
+    peer = re.compile(r", process \d+ has the other end")  # not found if the machine is busy
+    expected = peer.sub("", stacks_of(stuck))
     argv = c_program("PYSTUCK_BIN", "--no-ipython", stuck.host or "", str(stuck.port))
     clients = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, env=clean_environment(), text=True)
         for _ in range(10)
     ]
     for client in clients:
-        assert client.communicate(timeout=PATIENCE)[0] == expected
+        assert peer.sub("", client.communicate(timeout=PATIENCE)[0]) == expected
         assert client.returncode == 0
 
 

@@ -356,7 +356,7 @@ def test_settings_of_the_program_do_not_matter(how: tuple[str, str], tmp_path: P
     ]
     assert ["ending.wait()  # the line" in lines for _, lines in threads] == [False, True]
     assert (main, missing) == ([True, False], [])
-    assert set(traced) <= {"collect", "__enter__", "__exit__"}
+    assert set(traced) <= {"collect", "begin", "finish", "__enter__", "__exit__"}
 
 
 #: Asks the collector for source lines. `lines(name, source, **globals)` are those of a function

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the system calls of threads are on: files, pipes, sockets, locks, children, sleeps."""
+"""What the system calls of threads are on: files, pipes, sockets, locks, children, sleeps.
+
+A server in the program finds out the same as the client does from outside.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from harness import Running, clean_environment, command, pystuck, wait_until
+from harness import Running, command, debuggee_environment, pystuck, wait_until
 from test_json import SCHEMA
 
 #: The system calls in which a thread of the program waits, by the thread's name.
@@ -46,23 +51,44 @@ def others(process: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in process["threads"] if each["name"] != "MainThread"]
 
 
-@pytest.fixture(scope="module")
+def has_peers(threads: list[dict[str, Any]]) -> bool:
+    """True if the search for other ends was completed: it has a limit, which a busy machine may
+    reach."""
+    (pipe,) = (each for each in threads if each["name"] == "pipe")
+    return pipe["syscall"]["target"]["peer_pid"] is not None
+
+
+@dataclasses.dataclass
+class Waiting:
+    """A program whose threads wait in system calls."""
+
+    running: Running
+    target: list[object]  #: the arguments of pystuck(1) that name the program
+    expected: dict[str, Any]  #: what the calls are on, by the name of the thread
+    threads: dict[str, Any]  #: the threads in the output of --json, by their names
+
+
+@pytest.fixture(scope="module", params=["server", "outside"])
 def waiting(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Running, dict[str, Any], dict[str, Any]]]:
-    """A program, what its calls are on, and its threads in the output of --json."""
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Waiting]:
     folder = tmp_path_factory.mktemp("locks")
-    running = Running(command("in_syscalls.py", str(folder)), clean_environment())
+    argv = command("in_syscalls.py", str(folder), request.param)
+    running = Running(argv, debuggee_environment())
     try:
-        expected = json.loads(running.read_line())
+        port, expected = json.loads(running.read_line())
+        target = [port] if port else ["--pid", running.pid]
 
         def all_wait() -> dict[str, Any] | None:
-            process = json.loads(pystuck("--pid", running.pid, "--json").stdout)
-            return process if all(map(is_in_its_call, others(process))) else None
+            process = json.loads(pystuck(*target, "--json").stdout)
+            threads = others(process)
+            return process if all(map(is_in_its_call, threads)) and has_peers(threads) else None
 
         process = wait_until(all_wait, "all threads to be in their system calls")
         jsonschema.validate(process, SCHEMA)
-        yield running, expected, {each["name"]: each for each in others(process)}
+        assert process["source"] == ("server" if port else "pid")
+        threads = {each["name"]: each for each in others(process)}
+        yield Waiting(running, target, expected, threads)
     finally:
         running.kill()
 
@@ -79,10 +105,11 @@ def has(found: Any, wanted: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_the_call_of_a_thread_is_explained(name: str, waiting: Any) -> None:
-    _, expected, threads = waiting
-    assert threads.keys() == expected.keys() == CALLS.keys()
-    call = threads[name]["syscall"]
+def test_the_call_of_a_thread_is_explained(name: str, waiting: Waiting) -> None:
+    expected = waiting.expected
+    assert waiting.threads.keys() == expected.keys() == CALLS.keys()
+    assert waiting.threads[name]["state"] == "S"
+    call = waiting.threads[name]["syscall"]
     if name in ("flock", "lockf") and "ino:" not in Path("/proc/self/fdinfo/0").read_text():
         pytest.skip("before Linux 5.14, the inode of a descriptor is not known")
     assert has(call, expected[name]), (call, expected[name])
@@ -92,9 +119,14 @@ def test_the_call_of_a_thread_is_explained(name: str, waiting: Any) -> None:
         assert call["left_ms"] is None
 
 
-def test_the_text_says_what_the_calls_are_on(waiting: Any) -> None:
-    running, expected, _ = waiting
-    text = pystuck("--pid", running.pid, "--full").stdout
+def test_the_text_says_what_the_calls_are_on(waiting: Waiting) -> None:
+    expected = waiting.expected
+
+    def text_with_peers() -> str | None:
+        text = pystuck(*waiting.target, "--full", "--stacks").stdout
+        return text if "has the other end" in text else None
+
+    text = wait_until(text_with_peers, "a text with the other ends")
     recv, flock, pipe = (expected[name] for name in ("recv", "flock", "pipe"))
     tcp = recv["target"]
     assert (
@@ -111,3 +143,21 @@ def test_the_text_says_what_the_calls_are_on(waiting: Any) -> None:
         "other end\n"
     ) in text
     assert f": waits for the end of process {locker}\n" in text
+
+
+def test_a_thread_that_computes_is_said_to_run(waiting: Waiting) -> None:
+    pattern = re.compile(
+        r"^  File .*, in compute\n(?:    .*\n)?  # running, (\d+) % of a core over (\d+) ms"
+        r"(?:, has the GIL)?\n",
+        re.MULTILINE,
+    )
+    waiting.running.write("\n")
+    try:
+        found = wait_until(
+            lambda: pattern.search(pystuck(*waiting.target, "--full", "--stacks").stdout),
+            "a thread to run",
+        )
+    finally:
+        waiting.running.write("\n")
+    assert int(found[1]) <= 100
+    assert int(found[2]) >= 20

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Threads that wait in system calls. Prints the facts of each as JSON: descriptor and target."""
+"""Threads that wait in system calls.
+
+Prints as JSON the port of its server, if the second argument is "server", and the facts about each
+call: descriptor and target. A thread computes from one line of standard input to the next one.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,12 @@ sys.stdin.read()
 """
 
 own = os.getpid()
-folder = sys.argv[1]
+folder, collector = sys.argv[1:]
+port = None
+if collector == "server":
+    import pystuck
+
+    port = pystuck.run_server(port=0).port
 tcp = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(tcp.getsockname())
 server, _ = tcp.accept()
@@ -122,5 +131,17 @@ start(
     epoll.poll,
 )
 start("sleep", {}, time.sleep, 100000)
-print(json.dumps(expected), flush=True)
-sys.stdin.read()
+print(json.dumps([port, expected]), flush=True)
+
+
+def compute() -> None:
+    """Computes until it is stopped."""
+    while computes:
+        pass
+
+
+while sys.stdin.readline():
+    computes = True
+    threading.Thread(target=compute, daemon=True).start()
+    sys.stdin.readline()
+    computes = False

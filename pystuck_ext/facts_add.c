@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "current_frames.h"
+#include "facts.h"
+#include "gil.h"
+#include "pybrine.h"
+#include "schema.h"
+
+/* ---- Tuples of report/codec.h ---------------------------------------------------------------- */
+
+/* Returns the index that a member of a struct has in the tuple that encodes the struct. */
+static Py_ssize_t index_of(const struct schema *schema, const char *name)
+{
+    const struct field *f = schema->fields;
+
+    while (strcmp(f->name, name) != 0)
+        f++;
+    return f - schema->fields;
+}
+
+/* Returns a member of a struct that is encoded as a tuple, as a borrowed reference. Returns None if
+ * the tuple is too short, or if the object is not a tuple. */
+static PyObject *member(const struct schema *schema, PyObject *tuple, const char *name)
+{
+    Py_ssize_t index = index_of(schema, name);
+
+    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) <= index)
+        return Py_None;
+    return PyTuple_GET_ITEM(tuple, index);
+}
+
+/* Sets a member of a struct whose encoding is in a list. If the list is too short, first appends
+ * None items. Returns 0, or -1 with an exception. */
+static int set_member(const struct schema *schema, PyObject *list, const char *name,
+                      PyObject *value)
+{
+    Py_ssize_t index = index_of(schema, name);
+
+    while (PyList_GET_SIZE(list) <= index) {
+        if (PyList_Append(list, Py_None) < 0)
+            return -1;
+    }
+    return PyList_SetItem(list, index, ps_new_ref(value));
+}
+
+/* Returns the process in the form of report/codec.h, as Python objects: a new reference, or NULL
+ * with an exception. brine: a buffer for the encoding; its contents are lost. */
+static PyObject *load(const struct report_process *process, struct buffer *brine)
+{
+    struct brine_reader reader;
+    PyObject *result;
+
+    buffer_clear(brine);
+    report_write(brine, process);
+    if (brine->failed)
+        return PyErr_NoMemory();
+    brine_read(&reader, brine->data, brine->len);
+    result = ps_load(&reader);
+    return result ? result : ps_load_error(&reader);
+}
+
+/* ---- Comparing frames ------------------------------------------------------------------------ */
+
+/* True if a str object is this text. False also with an exception, if there is no memory. */
+static bool is_text(PyObject *object, struct report_text text)
+{
+    Py_ssize_t len;
+    const char *data;
+
+    if (!text.data || !PyUnicode_CheckExact(object))
+        return !text.data && object == Py_None;
+    data = PyUnicode_AsUTF8AndSize(object, &len);
+    return data && (size_t)len == text.len && memcmp(data, text.data, text.len) == 0;
+}
+
+static bool is_number(PyObject *object, int64_t number)
+{
+    if (!PyLong_CheckExact(object))
+        return number == REPORT_UNKNOWN && object == Py_None;
+    return PyLong_AsLongLong(object) == number;
+}
+
+static bool is_same_frame(PyObject *frame, const struct report_frame *other)
+{
+    return is_number(member(&schema_frame, frame, "line"), other->line) &&
+           is_text(member(&schema_frame, frame, "function"), other->function) &&
+           is_text(member(&schema_frame, frame, "file"), other->file);
+}
+
+/* True if a thread has the same frames in the tuple and in the facts. */
+static bool is_same_stack(PyObject *thread, const struct report_thread *known)
+{
+    PyObject *frames = member(&schema_thread, thread, "frames");
+    size_t i;
+
+    if (!PyTuple_CheckExact(frames) || (size_t)PyTuple_GET_SIZE(frames) != known->frames.count)
+        return false;
+    for (i = known->frames.count; i > 0; i--) {
+        if (!is_same_frame(PyTuple_GET_ITEM(frames, (Py_ssize_t)i - 1),
+                           &known->frames.items[i - 1]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* The threads of the facts, in the order of their idents. */
+struct known {
+    const struct report_thread **items;
+    size_t count;
+    bool locals; /* their frames have local variables */
+    struct buffer brine;
+};
+
+static int compare_idents(const void *left, const void *right)
+{
+    const struct report_thread *a = *(const struct report_thread *const *)left;
+    const struct report_thread *b = *(const struct report_thread *const *)right;
+
+    return (a->ident > b->ident) - (a->ident < b->ident);
+}
+
+/* Returns 0, or -1 with an exception. */
+static int sort_known(struct known *k, const struct ps_facts *f)
+{
+    size_t count = f->process->threads.count;
+
+    *k = (struct known){.items = calloc(count + 1, sizeof(struct report_thread *)),
+                        .locals = f->locals};
+    if (!k->items) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (k->count = 0; k->count < count; k->count++)
+        k->items[k->count] = &f->process->threads.items[k->count];
+    qsort(k->items, count, sizeof(struct report_thread *), compare_idents);
+    return 0;
+}
+
+static void free_known(struct known *k)
+{
+    free(k->items);
+    buffer_free(&k->brine);
+}
+
+/* Returns the thread of the facts that a tuple is about. A thread with states in several
+ * interpreters is there several times: returns the one with the same frames, if there is one. Sets
+ * *same to whether the frames are the same. NULL: it is not in the facts. */
+static const struct report_thread *find_known(const struct known *k, PyObject *thread, bool *same)
+{
+    PyObject *ident = member(&schema_thread, thread, "ident");
+    const struct report_thread key = {.ident = PyLong_CheckExact(ident) ? PyLong_AsLongLong(ident)
+                                                                        : REPORT_UNKNOWN};
+    const struct report_thread *wanted = &key, **found;
+    size_t i;
+
+    *same = false;
+    found = bsearch(&wanted, k->items, k->count, sizeof(*k->items), compare_idents);
+    if (!found)
+        return NULL;
+    i = (size_t)(found - k->items);
+    while (i > 0 && k->items[i - 1]->ident == key.ident)
+        i--;
+    for (; i < k->count && k->items[i]->ident == key.ident; i++) {
+        *same = is_same_stack(thread, k->items[i]);
+        if (*same)
+            return k->items[i];
+    }
+    return *found;
+}
+
+/* Copies a member of the thread *from, unless it is not known there. Returns 0, or -1 with an
+ * exception. */
+static int copy_member(PyObject *list, PyObject *from, const char *name)
+{
+    PyObject *value = member(&schema_thread, from, name);
+
+    return value == Py_None ? 0 : set_member(&schema_thread, list, name, value);
+}
+
+/* Replaces the frames of a thread by copies with the local variables of the frames of the thread
+ * *from. Returns 0, or -1 with an exception. */
+static int add_locals(PyObject *list, PyObject *thread, PyObject *from)
+{
+    ps_auto PyObject *frames = PySequence_List(member(&schema_thread, thread, "frames"));
+    ps_auto PyObject *tuple = NULL;
+    PyObject *others = member(&schema_thread, from, "frames");
+    Py_ssize_t i;
+
+    for (i = 0; frames && i < PyList_GET_SIZE(frames); i++) {
+        ps_auto PyObject *frame = PySequence_List(PyList_GET_ITEM(frames, i));
+        PyObject *made;
+
+        if (!frame || set_member(&schema_frame, frame, "locals",
+                                 member(&schema_frame, PyTuple_GET_ITEM(others, i), "locals")) < 0)
+            return -1;
+        made = PyList_AsTuple(frame);
+        if (!made || PyList_SetItem(frames, i, made) < 0)
+            return -1;
+    }
+    tuple = frames ? PyList_AsTuple(frames) : NULL;
+    return tuple ? set_member(&schema_thread, list, "frames", tuple) : -1;
+}
+
+/* Returns a copy of a thread with the facts about it: a new reference. same: its frames are the
+ * same in the facts. */
+static PyObject *complete_thread(PyObject *thread, const struct report_thread *known, bool same,
+                                 struct known *k)
+{
+    static const char *const names[] = {"native_id", "state", "cpu", "syscall", "waits", "holds"};
+    ps_auto PyObject *list = PySequence_List(thread), *facts = NULL;
+    struct report_process part = {0};
+    struct report_thread copy = *known;
+    PyObject *from;
+    size_t i;
+
+    schema_init(&schema_process, &part);
+    if (!same || !k->locals)
+        copy.frames.items = NULL;
+    if (copy.interpreter != 0)
+        copy.native_id = REPORT_UNKNOWN; /* in subinterpreters, it may be that of another thread */
+    if (!same) {
+        copy.waits = NULL;
+        copy.holds.items = NULL;
+    }
+    part.threads.items = &copy;
+    part.threads.count = 1;
+    facts = list ? load(&part, &k->brine) : NULL;
+    if (!facts)
+        return NULL;
+    from = PyTuple_GET_ITEM(member(&schema_process, facts, "threads"), 0);
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (copy_member(list, from, names[i]) < 0)
+            return NULL;
+    }
+    if (copy.frames.items && add_locals(list, thread, from) < 0)
+        return NULL;
+    return PyList_AsTuple(list);
+}
+
+/* Returns a tuple of the threads with the facts about them: a new reference. */
+static PyObject *complete_threads(PyObject *threads, struct known *k)
+{
+    ps_auto PyObject *list = PySequence_List(threads);
+    Py_ssize_t i;
+
+    for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
+        PyObject *thread = PyList_GET_ITEM(list, i);
+        const struct report_thread *known;
+        bool same;
+
+        ps_gil_share();
+        known = find_known(k, thread, &same);
+        if (!known && !PyErr_Occurred())
+            continue;
+        thread = PyErr_Occurred() ? NULL : complete_thread(thread, known, same, k);
+        if (!thread || PyList_SetItem(list, i, thread) < 0)
+            return NULL;
+    }
+    return list ? PyList_AsTuple(list) : NULL;
+}
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+/* Returns the facts that are not about a thread, as a process: a new reference. */
+static PyObject *load_common(const struct ps_facts *f, struct buffer *brine)
+{
+    struct report_process part = {0};
+
+    schema_init(&schema_process, &part);
+    part.objects.items = f->process->objects.items;
+    part.objects.count = f->process->objects.count;
+    part.shortage.items = f->process->shortage.items;
+    part.shortage.count = f->process->shortage.count;
+    part.missing.items = f->process->missing.items;
+    part.missing.count = f->process->missing.count;
+    return load(&part, brine);
+}
+
+/* Appends the items of `more`, which is a tuple or None, to a tuple. Returns a new reference. */
+static PyObject *append(PyObject *tuple, PyObject *more)
+{
+    if (!PyTuple_CheckExact(tuple) || !PyTuple_CheckExact(more))
+        return ps_new_ref(tuple);
+    return PySequence_Concat(tuple, more);
+}
+
+/* Returns what is missing in the answer: a new reference. Threads that ps_current_frames() has left
+ * out are missing, too. */
+static PyObject *all_missing(PyObject *process, PyObject *common)
+{
+    ps_auto PyObject *all = append(member(&schema_process, process, "missing"),
+                                   member(&schema_process, common, "missing"));
+    ps_auto PyObject *others = NULL;
+
+    if (!all || !ps_has_other_gil())
+        return ps_steal(&all);
+    others =
+        Py_BuildValue("((ss))", "threads of other interpreters", "they have a GIL of their own");
+    return others ? append(all, others) : NULL;
+}
+
+static PyObject *complete(PyObject *process, const struct ps_facts *f, struct known *k)
+{
+    ps_auto PyObject *list = PySequence_List(process), *threads = NULL, *missing = NULL;
+    ps_auto PyObject *common = list ? load_common(f, &k->brine) : NULL;
+
+    if (!common)
+        return NULL;
+    threads = complete_threads(member(&schema_process, process, "threads"), k);
+    missing = threads ? all_missing(process, common) : NULL;
+    if (!missing || set_member(&schema_process, list, "threads", threads) < 0 ||
+        set_member(&schema_process, list, "missing", missing) < 0 ||
+        set_member(&schema_process, list, "objects", member(&schema_process, common, "objects")) <
+            0 ||
+        set_member(&schema_process, list, "shortage", member(&schema_process, common, "shortage")) <
+            0)
+        return NULL;
+    return PyList_AsTuple(list);
+}
+
+PyObject *ps_facts_add(struct ps_facts *f, PyObject *process)
+{
+    ps_auto PyObject *owned = process;
+    PyObject *result;
+    struct known k;
+
+    if (!owned || !PyTuple_CheckExact(owned) || !f->process)
+        return ps_steal(&owned);
+    if (sort_known(&k, f) < 0)
+        return NULL;
+    result = complete(owned, f, &k);
+    free_known(&k);
+    return result;
+}
