@@ -67,9 +67,10 @@ bool dict_open(const struct python *py, uint64_t address, struct dict *d)
 {
     const struct offsets *o = py->offsets;
     uint64_t keys, values;
+    struct memory_piece pieces[] = {{address + (uint64_t)o->dict.keys, &keys, sizeof(keys)},
+                                    {address + (uint64_t)o->dict.values, &values, sizeof(values)}};
 
-    if (!address || !read_member(py, address, o->dict.keys, &keys) ||
-        !read_member(py, address, o->dict.values, &values) || !open_keys(py, keys, d))
+    if (!address || !py->memory.read(&py->memory, pieces, 2) || !open_keys(py, keys, d))
         return false;
     d->values = values ? values + VALUES_HEAD(o->minor) : 0;
     return true;
@@ -160,71 +161,63 @@ bool dict_entry(const struct python *py, const struct dict *d, size_t i, uint64_
     return !d->values || memory_pointer(&py->memory, d->values + i * sizeof(*value), value);
 }
 
-#define BATCH     32 /* the maximum number of entries that are read at once */
-#define HEAD_SIZE 48 /* the maximum size of the head of a str, which precedes its characters */
+#define BATCH TEXT_COPIES_MAX /* the maximum number of entries that are read at once */
 
-/* Some entries of a dict, and the first bytes of each key object. If the key is a str, these bytes
- * are its head, which precedes the characters. */
+/* Some entries of a dict, and copies of the keys. */
 struct batch {
     uint64_t keys[BATCH], values[BATCH];
-    unsigned char heads[BATCH][HEAD_SIZE];
-    bool has_heads; /* `heads` was filled */
+    struct text_copy texts[BATCH];
+    bool has_texts; /* `texts` was filled */
     size_t count;
 };
-
-/* Reads the values of b->count entries, from entry i on, if the dict has an array of values. */
-static bool read_values(const struct python *py, const struct dict *d, size_t i, struct batch *b)
-{
-    return !d->values || memory_read(&py->memory, d->values + i * sizeof(*b->values), b->values,
-                                     b->count * sizeof(*b->values));
-}
 
 /* Reads up to BATCH entries, from entry i on. If they cannot be read together, reads only entry i.
  */
 static bool read_batch(const struct python *py, const struct dict *d, size_t i, struct batch *b)
 {
+    const size_t count = d->count - i < BATCH ? d->count - i : BATCH;
     unsigned char bytes[BATCH * ENTRY_GENERAL];
+    uint64_t values[BATCH];
+    const struct memory_piece pieces[] = {
+        {d->entries + i * d->entry_size, bytes, count * d->entry_size},
+        {d->values + i * sizeof(*values), values, count * sizeof(*values)}};
     size_t j;
 
-    b->count = d->count - i < BATCH ? d->count - i : BATCH;
-    if (!memory_read(&py->memory, d->entries + i * d->entry_size, bytes,
-                     b->count * d->entry_size)) {
+    b->count = count;
+    if (!py->memory.read(&py->memory, pieces, d->values ? 2 : 1)) {
         b->count = 1;
         return dict_entry(py, d, i, &b->keys[0], &b->values[0]);
     }
-    for (j = 0; j < b->count; j++) {
+    for (j = 0; j < count; j++) {
         b->keys[j] = pointer_at(bytes + j * d->entry_size, (int)d->key_offset);
-        b->values[j] = pointer_at(bytes + j * d->entry_size, (int)d->key_offset + 8);
+        b->values[j] =
+            d->values ? values[j] : pointer_at(bytes + j * d->entry_size, (int)d->key_offset + 8);
     }
-    if (read_values(py, d, i, b))
-        return true;
-    b->count = 1;
-    return dict_entry(py, d, i, &b->keys[0], &b->values[0]);
-}
-
-/* Reads the heads of all keys of the batch in one system call. */
-static void read_heads(const struct python *py, struct batch *b)
-{
-    struct memory_piece pieces[BATCH];
-    size_t j, count = 0, size = (size_t)py->offsets->text.ascii;
-
-    for (j = 0; j < b->count; j++)
-        if (b->keys[j])
-            pieces[count++] = (struct memory_piece){b->keys[j], b->heads[j], size};
-    b->has_heads = size <= HEAD_SIZE && py->memory.read(&py->memory, pieces, count);
+    return true;
 }
 
 /* True if entry j of the batch was not deleted, and its key is a str with this text. */
 static bool is_key(const struct python *py, const struct batch *b, size_t j, const char *text)
 {
-    return b->keys[j] && b->values[j] &&
-           (!b->has_heads || pointer_at(b->heads[j], py->offsets->text.length) == strlen(text)) &&
-           object_is_text(py, b->keys[j], text);
+    if (!b->keys[j] || !b->values[j])
+        return false;
+    return b->has_texts ? text_copy_is(py, &b->texts[j], text)
+                        : object_is_text(py, b->keys[j], text);
+}
+
+static size_t longest(const char *const *texts, size_t count)
+{
+    size_t len = 0, i;
+
+    for (i = 0; i < count; i++)
+        len = strlen(texts[i]) > len ? strlen(texts[i]) : len;
+    return len;
 }
 
 bool dict_find_all(const struct python *py, const struct dict *d, const char *const *keys,
                    size_t count, uint64_t *values)
 {
+    const size_t len = longest(keys, count);
     struct batch b;
     size_t i, j, k, left = count;
 
@@ -233,7 +226,7 @@ bool dict_find_all(const struct python *py, const struct dict *d, const char *co
     for (i = 0; i < d->count && left > 0; i += b.count) {
         if (!read_batch(py, d, i, &b))
             return false;
-        read_heads(py, &b);
+        b.has_texts = text_copies_read(py, b.keys, b.count, len, b.texts);
         for (j = 0; j < b.count; j++) {
             for (k = 0; k < count; k++) {
                 if (values[k] || !is_key(py, &b, j, keys[k]))
@@ -251,13 +244,11 @@ bool dict_find(const struct python *py, const struct dict *d, const char *key, u
     return dict_find_all(py, d, &key, 1, value);
 }
 
-bool type_attribute(const struct python *py, uint64_t type, const char *name, uint64_t *value)
+bool type_open_attributes(const struct python *py, uint64_t type, struct dict *d)
 {
     uint64_t dict;
-    struct dict d;
 
-    return read_member(py, type, py->offsets->type.dict, &dict) && dict_open(py, dict, &d) &&
-           dict_find(py, &d, name, value);
+    return read_member(py, type, py->offsets->type.dict, &dict) && dict_open(py, dict, d);
 }
 
 /* ---- Modules --------------------------------------------------------------------------------- */
@@ -337,7 +328,7 @@ bool attribute_find(const struct python *py, uint64_t object, const char *name, 
         return true;
     count = read_mro(py, object_type(py, object), mro);
     for (i = 0; i < count; i++) {
-        if (type_attribute(py, mro[i], name, &descriptor))
+        if (type_open_attributes(py, mro[i], &d) && dict_find(py, &d, name, &descriptor))
             return read_slot(py, object, descriptor, value);
     }
     return false;

@@ -68,9 +68,9 @@ bool class_attribute_find(const struct python *py, uint64_t object, uint64_t nam
  * there is no such attribute, or if it cannot be read. */
 bool attribute_find(const struct python *py, uint64_t object, const char *name, uint64_t *value);
 
-/* Sets *value to the address of the attribute `name` in the dict of a class. Does not look in the
- * bases of the class. Returns false if there is no such attribute, or if it cannot be read. */
-bool type_attribute(const struct python *py, uint64_t type, const char *name, uint64_t *value);
+/* Opens the dict of a class: its attributes, without those of its bases. Returns false if it cannot
+ * be read. */
+bool type_open_attributes(const struct python *py, uint64_t type, struct dict *d);
 
 /* True if a type is `base` or is derived from it. */
 bool type_is_derived(const struct python *py, uint64_t type, uint64_t base);

@@ -43,12 +43,12 @@ static const struct {
     [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
 };
 
-/* The module that was opened last. It stays open because the tables name each module several times
- * in a row. */
+/* The module and the class that were opened last. They stay open because the tables name each of
+ * them several times in a row. */
 struct opened {
-    const char *name;
-    bool found;
-    struct dict modules, module;
+    const char *name, *class_name;
+    bool found, class_found;
+    struct dict modules, module, class;
 };
 
 static bool open_next(const struct python *py, struct opened *o, const char *name)
@@ -56,20 +56,31 @@ static bool open_next(const struct python *py, struct opened *o, const char *nam
     if (o->name && strcmp(o->name, name) == 0)
         return o->found;
     o->name = name;
+    o->class_name = NULL;
     o->found = module_open(py, &o->modules, name, &o->module);
     return o->found;
 }
 
-/* Sets *function to an entry of the table `functions`. */
-static bool find_function(const struct python *py, const struct dict *module, size_t i,
-                          uint64_t *function)
+/* Opens the attributes of a class of the open module. */
+static bool open_class(const struct python *py, struct opened *o, const char *name)
 {
     uint64_t class;
 
+    if (o->class_name && strcmp(o->class_name, name) == 0)
+        return o->class_found;
+    o->class_name = name;
+    o->class_found =
+        dict_find(py, &o->module, name, &class) && type_open_attributes(py, class, &o->class);
+    return o->class_found;
+}
+
+/* Sets *function to an entry of the table `functions`, which is in the open module. */
+static bool find_function(const struct python *py, struct opened *o, size_t i, uint64_t *function)
+{
     if (!functions[i].class)
-        return dict_find(py, module, functions[i].name, function);
-    return dict_find(py, module, functions[i].class, &class) &&
-           type_attribute(py, class, functions[i].name, function);
+        return dict_find(py, &o->module, functions[i].name, function);
+    return open_class(py, o, functions[i].class) &&
+           dict_find(py, &o->class, functions[i].name, function);
 }
 
 /* Returns the code object of a function, or 0. */
@@ -93,8 +104,7 @@ void library_find(const struct python *py, uint64_t interpreter, struct library 
     if (!modules_open(py, interpreter, &opened.modules))
         return;
     for (i = 0; i < FUNCTIONS; i++) {
-        if (open_next(py, &opened, functions[i].module) &&
-            find_function(py, &opened.module, i, &function))
+        if (open_next(py, &opened, functions[i].module) && find_function(py, &opened, i, &function))
             to->codes[i] = code_of(py, function);
     }
     for (i = 0; i < CLASSES; i++) {

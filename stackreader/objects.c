@@ -318,21 +318,39 @@ struct report_text object_type_name(const struct python *py, struct arena *arena
     return report_text_in(arena, start, (size_t)(end - start));
 }
 
-#define SHORT_MAX 32
+bool text_copies_read(const struct python *py, const uint64_t *addresses, size_t count, size_t len,
+                      struct text_copy *copies)
+{
+    struct memory_piece pieces[TEXT_COPIES_MAX];
+    size_t size = (size_t)py->offsets->text.ascii + len, used = 0, i;
+
+    if (len > SHORT_TEXT_MAX || size > sizeof(copies->bytes) || count > TEXT_COPIES_MAX)
+        return false;
+    for (i = 0; i < count; i++) {
+        if (addresses[i])
+            pieces[used++] = (struct memory_piece){addresses[i], copies[i].bytes, size};
+        else
+            memset(copies[i].bytes, 0, size); /* not a compact ASCII str */
+    }
+    return used == 0 || py->memory.read(&py->memory, pieces, used);
+}
+
+bool text_copy_is(const struct python *py, const struct text_copy *copy, const char *text)
+{
+    const struct offsets *o = py->offsets;
+    uint32_t state = (uint32_t)int_at(copy->bytes, o->text.state);
+    size_t len = strlen(text);
+
+    return pointer_at(copy->bytes, o->text.length) == len && STATE_ASCII(state) &&
+           STATE_COMPACT(state) && memcmp(copy->bytes + o->text.ascii, text, len) == 0;
+}
 
 bool object_is_text(const struct python *py, uint64_t address, const char *text)
 {
-    const struct offsets *o = py->offsets;
-    size_t len = strlen(text), ascii = (size_t)o->text.ascii;
-    unsigned char bytes[64 + SHORT_MAX];
+    struct text_copy copy;
 
-    if (!address || len > SHORT_MAX || ascii > 64 ||
-        !memory_read(&py->memory, address, bytes, ascii + len))
-        return false;
-    return pointer_at(bytes, o->text.length) == len &&
-           STATE_ASCII((uint32_t)int_at(bytes, o->text.state)) &&
-           STATE_COMPACT((uint32_t)int_at(bytes, o->text.state)) &&
-           memcmp(bytes + ascii, text, len) == 0;
+    return address && text_copies_read(py, &address, 1, strlen(text), &copy) &&
+           text_copy_is(py, &copy, text);
 }
 
 bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t)
@@ -341,6 +359,36 @@ bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct 
 
     t->items = address + (uint64_t)o->tuple.items;
     return address && read_member(py, address, o->tuple.size, &t->count) && t->count <= max;
+}
+
+/* Returns the index of a text among some str, or -1. items: their addresses. */
+static int place_of(const struct python *py, const uint64_t *items, size_t count, const char *text)
+{
+    struct text_copy copies[TEXT_COPIES_MAX];
+    bool copied = text_copies_read(py, items, count, strlen(text), copies);
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (copied ? text_copy_is(py, &copies[i], text) : object_is_text(py, items[i], text))
+            return (int)i;
+    }
+    return -1;
+}
+
+int tuple_index(const struct python *py, const struct tuple *t, const char *text)
+{
+    uint64_t items[TEXT_COPIES_MAX], first, count;
+    int found;
+
+    for (first = 0; first < t->count; first += count) {
+        count = t->count - first < TEXT_COPIES_MAX ? t->count - first : TEXT_COPIES_MAX;
+        if (!memory_read(&py->memory, t->items + first * 8, items, count * 8))
+            return -1;
+        found = place_of(py, items, count, text);
+        if (found >= 0)
+            return (int)first + found;
+    }
+    return -1;
 }
 
 #define CELL_VALUE 16 /* the offset of the value in a cell: it is the first member */

@@ -65,6 +65,23 @@ bool object_ascii(const struct python *py, uint64_t address, char *to, size_t si
 /* True if an object is a str and equal to an ASCII text. */
 bool object_is_text(const struct python *py, uint64_t address, const char *text);
 
+#define SHORT_TEXT_MAX  32 /* the longest text with which a str is compared */
+#define TEXT_COPIES_MAX 32
+
+/* A copy of a str: its head, and its first characters if it is a compact ASCII str. */
+struct text_copy {
+    unsigned char bytes[64 + SHORT_TEXT_MAX];
+};
+
+/* Copies the str at each of `count` addresses, at most TEXT_COPIES_MAX, in one read: their heads
+ * and `len` characters, at most SHORT_TEXT_MAX. An address may be 0. Returns false if they cannot
+ * be read: then, one of them may be too near to memory that cannot be read. */
+bool text_copies_read(const struct python *py, const uint64_t *addresses, size_t count, size_t len,
+                      struct text_copy *copies);
+
+/* True if the copied str is equal to an ASCII text of at most `len` characters. */
+bool text_copy_is(const struct python *py, const struct text_copy *copy, const char *text);
+
 /* A tuple. items: the address of the array of its items, each of which is the address of an object.
  * count: the number of items. */
 struct tuple {
@@ -74,6 +91,10 @@ struct tuple {
 /* Opens the tuple at an address. Returns false if the tuple cannot be read, or if it has more than
  * `max` items. */
 bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t);
+
+/* Returns the index of the first item that is a str with this ASCII text, of at most SHORT_TEXT_MAX
+ * characters. Returns -1 if there is none, or if the items cannot be read. */
+int tuple_index(const struct python *py, const struct tuple *t, const char *text);
 
 /* Sets *value to the object in a cell, or to 0 if the cell is empty. Returns false if the cell
  * cannot be read. */

@@ -24,18 +24,6 @@ static bool copy_name(const struct python *py, const struct tuple *names, uint64
            object_ascii(py, name, to, NAME_MAX_SIZE);
 }
 
-static bool has_release(const struct python *py, const struct tuple *names)
-{
-    uint64_t name, i;
-
-    for (i = 0; i < names->count; i++) {
-        if (memory_pointer(&py->memory, names->items + i * 8, &name) &&
-            object_is_text(py, name, "release"))
-            return true;
-    }
-    return false;
-}
-
 /* True if the names of the code include "release". Stores the answer in *shape, because this
  * function is often called for the same code: once for each lock that a frame of this code, or a
  * caller of the frame, holds. */
@@ -43,7 +31,7 @@ static bool names_release(const struct python *py, struct code_shape *shape,
                           const struct tuple *names)
 {
     if (shape->names_release == 0)
-        shape->names_release = has_release(py, names) ? 1 : -1;
+        shape->names_release = tuple_index(py, names, "release") >= 0 ? 1 : -1;
     return shape->names_release > 0;
 }
 

@@ -55,19 +55,13 @@ bool value_local(const struct python *py, const struct raw_frame *frame, int ind
 
 int value_local_index(const struct python *py, uint64_t code, const char *name)
 {
-    uint64_t address, item, i;
+    uint64_t address;
     struct tuple names;
 
     if (!read_member(py, code, py->offsets->code.local_names, &address) ||
         !tuple_open(py, address, LOCALS_MAX, &names))
         return -1;
-    for (i = 0; i < names.count; i++) {
-        if (!memory_pointer(&py->memory, names.items + i * 8, &item))
-            return -1;
-        if (object_is_text(py, item, name))
-            return (int)i;
-    }
-    return -1;
+    return tuple_index(py, &names, name);
 }
 
 static bool stack_address(const struct python *py, const struct code_shape *shape,

@@ -148,7 +148,8 @@ testsuite_unit_test_stackreader_SOURCES = \
 	testsuite/unit/test_locate.c \
 	testsuite/unit/test_lock_report.c \
 	testsuite/unit/test_mappings.c \
-	testsuite/unit/test_native_threads.c
+	testsuite/unit/test_native_threads.c \
+	testsuite/unit/test_objects.c
 testsuite_unit_test_stackreader_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
 testsuite_unit_test_stackreader_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)
 
