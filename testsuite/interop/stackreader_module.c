@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "image.h"
 #include "known_offsets.h"
 #include "locate.h"
 #include "lock_offsets_check.h"
+#include "memory_limit.h"
 #include "memory_pid.h"
 #include "offsets_check.h"
 #include "own_offsets.h"
@@ -186,14 +188,19 @@ static bool open_reader(void)
     return reader;
 }
 
+static bool read_wish(const struct stackreader_wish *wish)
+{
+    arena_free(&arena);
+    arena.max = 64 << 20;
+    memset(&process, 0, sizeof(process));
+    return stackreader_read(reader, &arena, &process, wish) == STACKREADER_ALL;
+}
+
 static bool read_all(void)
 {
     static const struct stackreader_wish wish = {.locks = true, .locals = true};
 
-    arena_free(&arena);
-    arena.max = 64 << 20;
-    memset(&process, 0, sizeof(process));
-    return stackreader_read(reader, &arena, &process, &wish) == STACKREADER_ALL;
+    return read_wish(&wish);
 }
 
 static void *read_on_thread(void *result)
@@ -218,6 +225,53 @@ static PyObject *read_held(PyObject *self, PyObject *none)
     if (!done)
         return PyErr_Format(PyExc_RuntimeError, "cannot read");
     return process_object();
+}
+
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Reads with different limits. Returns the smallest one that is enough, in reads: a read of n bytes
+ * counts as 1 + n / READ_COST. */
+static int64_t reads_needed(struct stackreader_wish *wish)
+{
+    int64_t low = 0, high = STACKREADER_LIMIT / READ_COST, middle;
+
+    while (low + 1 < high) {
+        middle = (low + high) / 2;
+        wish->limit = middle * READ_COST;
+        if (read_wish(wish))
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+/* cost(times, locks) -> (the least CPU time of one reading in seconds, how many reads it needs).
+ * This thread keeps the GIL. */
+static PyObject *cost(PyObject *self, PyObject *args)
+{
+    struct stackreader_wish wish = {0};
+    int64_t start, used, least = INT64_MAX;
+    int times, locks;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ip", &times, &locks) || !open_reader())
+        return NULL;
+    wish.locks = locks;
+    while (times-- > 0) {
+        start = cpu_time();
+        if (!read_wish(&wish))
+            return PyErr_Format(PyExc_RuntimeError, "cannot read");
+        used = cpu_time() - start;
+        least = used < least ? used : least;
+    }
+    return Py_BuildValue("(dL)", (double)least / 1e9, (long long)reads_needed(&wish));
 }
 
 /* ---- While Python runs ----------------------------------------------------------------------- */
@@ -441,11 +495,15 @@ static PyObject *list_offsets(PyObject *self, PyObject *none)
     return list;
 }
 
-static PyMethodDef methods[] = {
-    {"read", read_held, METH_NOARGS, NULL},       {"record", record, METH_VARARGS, NULL},
-    {"churn", churn, METH_VARARGS, NULL},         {"attach", attach, METH_VARARGS, NULL},
-    {"known", known, METH_NOARGS, NULL},          {"check", check, METH_O, NULL},
-    {"offsets", list_offsets, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {{"read", read_held, METH_NOARGS, NULL},
+                                {"record", record, METH_VARARGS, NULL},
+                                {"churn", churn, METH_VARARGS, NULL},
+                                {"attach", attach, METH_VARARGS, NULL},
+                                {"cost", cost, METH_VARARGS, NULL},
+                                {"known", known, METH_NOARGS, NULL},
+                                {"check", check, METH_O, NULL},
+                                {"offsets", list_offsets, METH_NOARGS, NULL},
+                                {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT, "stackreader_module", NULL, -1, methods, NULL, NULL, NULL, NULL};

@@ -90,6 +90,14 @@ def test_a_thread_with_frames_in_several_interpreters_is_one_thread() -> None:
     assert found["held"] == [5]
 
 
+def test_ten_threads_are_read_with_few_system_calls() -> None:
+    """Each reading of memory is a system call of about 0.7 us, which takes most of the time."""
+    found = run("stacks_cost.py")
+    print(found)
+    assert found["frames"][1] <= 1000
+    assert found["all"][1] <= 3000
+
+
 def test_the_offsets_that_are_known_of_this_version_are_those_in_its_headers() -> None:
     assert run("stacks_known.py") is True
 
