@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,58 @@ static int print_report(struct report_process *process, const struct options *op
     return status == EXIT_SUCCESS && options->check ? check(process) : status;
 }
 
+/* Returns the higher one of two exit statuses. */
+static int worst(int status, int other)
+{
+    return status > other ? status : other;
+}
+
+/* Prints the Pythons of a process, from the entry `first` of the report on, each with a heading.
+ * Prints nothing in JSON. */
+static void print_pythons(const struct report *report, size_t first, const struct options *options)
+{
+    char heading[128];
+    size_t i;
+
+    for (i = first; !is_json(options) && i < report->processes.count; i++) {
+        const struct report_process *p = &report->processes.items[i];
+
+        snprintf(heading, sizeof(heading), "process %" PRId64 ", Python %.*s",
+                 p->pid_outside ? p->pid_outside : p->pid, (int)p->python.len, p->python.data);
+        stacks_print_heading(stdout, heading, options->format);
+        stacks_print(stdout, p, options->format, options->full);
+    }
+}
+
+/* Returns the highest exit status for --check of the entries of a report, from `first` on. */
+static int check_from(const struct report *report, size_t first)
+{
+    int status = EXIT_SUCCESS;
+
+    for (; first < report->processes.count; first++)
+        status = worst(status, check(&report->processes.items[first]));
+    return status;
+}
+
+/* Prints the stacks of a process that may run several Pythons. Returns the exit status. */
+static int print_all(struct report *report, const struct options *options)
+{
+    int status;
+    size_t i;
+
+    if (report->processes.count == 1)
+        return print_report(&report->processes.items[0], options);
+    for (i = 0; options->seen && i < report->processes.count; i++)
+        stacks_seen_add(options->seen, &report->processes.items[i]);
+    report->schema = REPORT_SCHEMA;
+    report->time = (double)time(NULL);
+    print_pythons(report, 0, options);
+    if (is_json(options))
+        stacks_print_json_all(stdout, report, options->format);
+    status = flush_stdout();
+    return status == EXIT_SUCCESS && options->check ? check_from(report, 0) : status;
+}
+
 /* Returns the exit status for a process that could not be read. */
 static int failure_of(const struct outside *outside)
 {
@@ -242,7 +295,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
         OUTSIDE_READ) {
         if (!options->seen || stacks_seen_is_first(options->seen))
             report_outside(options->pid, silent, &outside, err);
-        *status = print_report(&report.processes.items[0], options);
+        *status = print_all(&report, options);
         return true;
     }
     if (silent)
@@ -410,8 +463,9 @@ static void add_failure(struct report *report, pid_t pid, const char *why, size_
     to->why = report_text(report, why, strlen(why));
 }
 
+/* Prints a process, which is in the report from the entry `first` on. */
 static void print_process(const struct options *options, pid_t pid, const struct report *report,
-                          const struct outside *outside)
+                          size_t first, const struct outside *outside)
 {
     CLEAN_TEXT char *command = process_command(pid);
     char heading[256];
@@ -425,14 +479,10 @@ static void print_process(const struct options *options, pid_t pid, const struct
     snprintf(heading, sizeof(heading), "process %d (%.*s)", (int)pid,
              command ? find_brief(command) : 0, command ? command : "");
     stacks_print_heading(stdout, heading, options->format);
-    stacks_print(stdout, &report->processes.items[report->processes.count - 1], options->format,
-                 options->full);
-}
-
-/* Returns the higher one of two exit statuses. */
-static int worst(int status, int other)
-{
-    return status > other ? status : other;
+    if (report->processes.count - first > 1)
+        print_pythons(report, first, options);
+    else
+        stacks_print(stdout, &report->processes.items[first], options->format, options->full);
 }
 
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
@@ -444,16 +494,17 @@ static int show_family(const struct options *options)
     struct family family __attribute__((cleanup(family_free)));
     int status = EXIT_SUCCESS;
     struct outside outside;
-    size_t i;
+    size_t i, j, first;
 
     report_init(&report, STACKS_MEMORY_MAX);
     family_find(&family, options->pid);
     report.schema = REPORT_SCHEMA;
     report.time = (double)time(NULL);
     for (i = 0; i < family.count; i++) {
+        first = report.processes.count;
         add_process(options, family.pids[i], &report, &outside);
-        if (options->seen && outside.result == OUTSIDE_READ)
-            stacks_seen_add(options->seen, &report.processes.items[report.processes.count - 1]);
+        for (j = first; options->seen && j < report.processes.count; j++)
+            stacks_seen_add(options->seen, &report.processes.items[j]);
         if (i == 0 && outside.result != OUTSIDE_READ) {
             complain("%s", outside.why);
             return failure_of(&outside);
@@ -463,8 +514,8 @@ static int show_family(const struct options *options)
         if (outside.result != OUTSIDE_READ)
             add_failure(&report, family.pids[i], outside.why, family.count);
         else if (options->check)
-            status = worst(status, check(&report.processes.items[report.processes.count - 1]));
-        print_process(options, family.pids[i], &report, &outside);
+            status = worst(status, check_from(&report, first));
+        print_process(options, family.pids[i], &report, first, &outside);
     }
     outside_conclude(&report);
     stacks_print_findings(stdout, &report.findings, options->format);
@@ -611,7 +662,7 @@ static int show_core(const struct options *options)
         put_line(text_print_name, why); /* it may quote a path that the core file has */
     if (outcome != CORE_WAS_READ)
         return outcome == CORE_IS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
-    return print_report(&report.processes.items[0], options);
+    return print_all(&report, options);
 }
 
 /* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one of them stayed

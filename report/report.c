@@ -146,24 +146,14 @@ void report_add_missing(struct arena *arena, struct report_process *process, con
     to->why = (struct report_text){why, strlen(why)};
 }
 
-void report_join_threads(struct arena *arena, struct report_process *to,
-                         const struct report_process *from)
+void report_number_process(struct report *r, struct report_process *process, size_t index)
 {
-    size_t count = to->threads.count, more = from->threads.count;
-    struct report_thread *all;
+    char id[400];
+    int len;
 
-    if (!make_missing(arena, to)) /* before memory can run out: the entry must fit */
+    if (index == 0 || !process->id.data)
         return;
-    all = schema_make(arena, &schema_thread, count + more);
-    if (!all) {
-        arena->failed = false; /* there may be memory for what is smaller */
-        report_add_missing(arena, to, "some threads", "out of memory");
-        return;
-    }
-    if (count > 0)
-        memcpy(all, to->threads.items, count * sizeof(*all));
-    if (more > 0)
-        memcpy(all + count, from->threads.items, more * sizeof(*all));
-    to->threads.items = all;
-    to->threads.count = count + more;
+    len = snprintf(id, sizeof(id), "%.*s#%zu", (int)process->id.len, process->id.data, index + 1);
+    if (len < (int)sizeof(id))
+        process->id = report_text(r, id, (size_t)len);
 }

@@ -366,9 +366,8 @@ void report_add_missing(struct arena *arena, struct report_process *process, con
                         const char *why);
 #define REPORT_MISSING_MAX 8
 
-/* Appends the threads of *from to those of *to. If there is no memory, reports that some threads
- * are missing. *from: another Python of the same process, in the same arena. */
-void report_join_threads(struct arena *arena, struct report_process *to,
-                         const struct report_process *from);
+/* Makes the ID of a process unique if the report has several entries for the process, because it
+ * runs several Pythons: appends "#2" for index 1. Changes nothing for index 0. */
+void report_number_process(struct report *r, struct report_process *process, size_t index);
 
 #endif

@@ -254,22 +254,6 @@ static bool read_python(const struct dump *d, const struct located *python, stru
     return result != STACKREADER_NONE && to->threads.count > 0;
 }
 
-static bool read_threads(const struct dump *d, struct report *r, struct report_process *p)
-{
-    struct report_process other;
-    size_t i;
-
-    if (!read_python(d, &d->pythons[0], r, p))
-        return false;
-    for (i = 1; i < d->python_count && d->pythons[i].state == PYTHON_READABLE; i++) {
-        other = (struct report_process){0};
-        schema_init(&schema_process, &other);
-        if (read_python(d, &d->pythons[i], r, &other))
-            report_join_threads(&r->arena, p, &other);
-    }
-    return true;
-}
-
 /* ---- The process ----------------------------------------------------------------------------- */
 
 static void set_arguments(const struct dump *d, struct report *r, struct report_process *p)
@@ -291,7 +275,8 @@ static void set_arguments(const struct dump *d, struct report *r, struct report_
     core_arguments_free(&arguments);
 }
 
-static void set_process(const struct dump *d, struct report *r, struct report_process *p)
+static void set_process(const struct dump *d, const struct located *python, struct report *r,
+                        struct report_process *p)
 {
     size_t executable = core_executable(&d->core);
     char version[32];
@@ -309,7 +294,7 @@ static void set_process(const struct dump *d, struct report *r, struct report_pr
     if (executable != CORE_NO_FILE)
         p->exe = report_text_of_bytes(r, d->core.files[executable].path,
                                       strlen(d->core.files[executable].path));
-    locate_version(&d->pythons[0], version, sizeof(version));
+    locate_version(python, version, sizeof(version));
     p->python = report_text(r, version, strlen(version));
     set_arguments(d, r, p);
 }
@@ -395,25 +380,56 @@ static void set_sources(const struct dump *d, struct report *r, struct report_pr
                           (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
 }
 
-static enum core_outcome fill(const struct dump *d, struct report *r, struct report_process *p)
+/* Reads one Python of the process. */
+static enum core_outcome fill(const struct dump *d, size_t index, struct report *r,
+                              struct report_process *p)
 {
-    if (!read_threads(d, r, p)) {
-        p->threads.count = 0;
+    const struct located *python = &d->pythons[index];
+
+    if (!read_python(d, python, r, p))
         return no_python(
-            d, &(struct located){.state = PYTHON_NOT_RUNNING, .version = d->pythons[0].version});
-    }
-    set_process(d, r, p);
+            d, &(struct located){.state = PYTHON_NOT_RUNNING, .version = python->version});
+    set_process(d, python, r, p);
+    report_number_process(r, p, index);
     set_signal(d, r, p);
     set_missing(d, r, p);
     set_sources(d, r, p);
     return diagnose(r, p) && report_merge(r, p) ? CORE_WAS_READ : fail(d, "out of memory");
 }
 
+/* Adds one Python of the process to the report. Adds nothing if it cannot be read. */
+static enum core_outcome add_python(const struct dump *d, size_t index, struct report *report)
+{
+    struct report_process *process = report_add_process(report);
+    enum core_outcome outcome;
+
+    if (!process)
+        return fail(d, "out of memory");
+    outcome = fill(d, index, report, process);
+    if (outcome != CORE_WAS_READ)
+        report->processes.count--;
+    return outcome;
+}
+
+/* Adds the Pythons of the process to the report. Those after the first one may be missing. */
+static enum core_outcome add_pythons(const struct dump *d, struct report *report)
+{
+    enum core_outcome outcome = add_python(d, 0, report);
+    size_t i;
+
+    if (outcome != CORE_WAS_READ)
+        return outcome;
+    for (i = 1; i < d->python_count && d->pythons[i].state == PYTHON_READABLE; i++)
+        add_python(d, i, report);
+    *d->why = '\0'; /* it may be about one of the others */
+    describe_others(d);
+    return CORE_WAS_READ;
+}
+
 /* Reads the core file d->path. */
 static enum core_outcome read_core(struct dump *d, const struct options *options,
                                    struct report *report)
 {
-    struct report_process *process;
     enum core_outcome outcome;
 
     allow_files();
@@ -422,15 +438,7 @@ static enum core_outcome read_core(struct dump *d, const struct options *options
         outcome = open_images(d, options);
     if (outcome == CORE_WAS_READ)
         outcome = find_pythons(d);
-    if (outcome != CORE_WAS_READ)
-        return outcome;
-    process = report_add_process(report);
-    if (!process)
-        return fail(d, "out of memory");
-    outcome = fill(d, report, process);
-    if (outcome == CORE_WAS_READ)
-        describe_others(d);
-    return outcome;
+    return outcome == CORE_WAS_READ ? add_pythons(d, report) : outcome;
 }
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */

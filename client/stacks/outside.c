@@ -353,46 +353,57 @@ static bool read_python(const struct outside_process *t, const struct located *p
     return result != STACKREADER_NONE;
 }
 
-/* Reads the threads of all Pythons that can be read. */
-static bool read_threads(const struct outside_process *t, struct report *report,
-                         struct report_process *process)
-{
-    struct report_process other;
-    size_t i;
-
-    if (!read_python(t, &t->pythons[0], report, process))
-        return false;
-    for (i = 1; i < t->python_count && t->pythons[i].state == PYTHON_READABLE; i++) {
-        other = (struct report_process){0};
-        schema_init(&schema_process, &other);
-        if (read_python(t, &t->pythons[i], report, &other))
-            report_join_threads(&report->arena, process, &other);
-    }
-    return true;
-}
-
-static enum outside_result read_process(const struct outside_process *t, struct report *report,
-                                        struct report_process *process, struct outside *out)
+/* Reads one Python of the process. */
+static enum outside_result fill(const struct outside_process *t, size_t index,
+                                struct report *report, struct report_process *process,
+                                struct outside *out)
 {
     static const char tool[] = "pystuck " PACKAGE_VERSION;
+    const struct located *python = &t->pythons[index];
     char version[32];
 
-    if (!read_threads(t, report, process))
+    if (!read_python(t, python, report, process))
         return has_ended(t)
                    ? fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read")
                    : fail_of(out, OUTSIDE_FAILED, t->pid,
                              "has no threads whose stacks can be read");
-    locate_version(&t->pythons[0], version, sizeof(version));
+    locate_version(python, version, sizeof(version));
     process->python = report_text(report, version, strlen(version));
     process->source = SOURCE_PID;
     process->tool = (struct report_text){tool, sizeof(tool) - 1};
     facts_fill(report, process, &t->memory);
+    report_number_process(report, process, index);
     sources_fill_of(report, process, t->pid);
     if (has_ended(t))
         return fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read");
     if (!diagnose(report, process) || !report_merge(report, process))
         return fail(out, OUTSIDE_FAILED, "out of memory");
     return OUTSIDE_READ;
+}
+
+/* Adds one Python of the process to the report. Adds nothing if it cannot be read. */
+static enum outside_result add_python(const struct outside_process *t, size_t index,
+                                      struct report *report, struct outside *out)
+{
+    struct report_process *process = report_add_process(report);
+
+    if (!process)
+        return fail(out, OUTSIDE_FAILED, "out of memory");
+    if (fill(t, index, report, process, out) != OUTSIDE_READ)
+        report->processes.count--;
+    return out->result;
+}
+
+/* Adds the Pythons of the process to the report. Those after the first one may be missing. */
+static void add_pythons(const struct outside_process *t, struct report *report, struct outside *out)
+{
+    struct outside other = {.result = OUTSIDE_READ};
+    size_t i;
+
+    if (add_python(t, 0, report, out) != OUTSIDE_READ)
+        return;
+    for (i = 1; i < t->python_count && t->pythons[i].state == PYTHON_READABLE; i++)
+        add_python(t, i, report, &other);
 }
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */
@@ -422,15 +433,9 @@ static void job_run(void *arg)
 {
     struct job *job = arg;
     struct outside_process *t = &job->process;
-    struct report_process *process;
 
-    if (open_process(t, &job->out) != OUTSIDE_READ || find_pythons(t, &job->out) != OUTSIDE_READ)
-        return;
-    process = report_add_process(&job->report);
-    if (!process)
-        fail(&job->out, OUTSIDE_FAILED, "out of memory");
-    else
-        read_process(t, &job->report, process, &job->out);
+    if (open_process(t, &job->out) == OUTSIDE_READ && find_pythons(t, &job->out) == OUTSIDE_READ)
+        add_pythons(t, &job->report, &job->out);
 }
 
 /* Writes a sentence that says what blocks the reading. */

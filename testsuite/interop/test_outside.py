@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import ctypes
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cores
 import jsonschema
 import pexpect
 import pytest
@@ -529,15 +531,20 @@ sys.stdin.readline()
         running.kill()
 
 
-def test_a_second_python_in_the_process_is_named(tmp_path: Path) -> None:
+def shared_library() -> Path:
+    """The shared library of the Python of the tests. Skips the test if there is none."""
     where = (
         "import sysconfig as s; print(s.get_config_var('LIBDIR'), s.get_config_var('LDLIBRARY'))"
     )
     folder, name = subprocess.check_output([python(), "-c", where], text=True).split()
     if not (library := Path(folder, name)).exists() or ".so" not in name:
         pytest.skip("this Python has no shared library")
+    return library
+
+
+def test_a_second_python_in_the_process_is_named(tmp_path: Path) -> None:
     copy = tmp_path / "libpython-copy.so"
-    copy.write_bytes(library.read_bytes())
+    copy.write_bytes(shared_library().read_bytes())
     code = f"""
 import ctypes, sys
 ctypes.CDLL({str(copy)!r})
@@ -552,9 +559,60 @@ sys.stdin.readline()
         assert "but does not run it" in done.stderr
 
 
+#: Runs another Python in a thread. The thread that loads the library must be the one that uses it.
+SECOND_PYTHON = """
+import ctypes, os, sys, threading
+def run():
+    libc = ctypes.CDLL(None)
+    libc.dlmopen.restype = ctypes.c_void_p
+    handle = libc.dlmopen(ctypes.c_long(-1), sys.argv[1].encode(), os.RTLD_NOW)
+    library = ctypes.CDLL(None, handle=handle)
+    library.Py_InitializeEx(0)
+    library.PyRun_SimpleString(b'''
+import os
+def inner():
+    os.read(read, 1)
+read, _ = os.pipe()
+print("ready", flush=True)
+inner()
+''')
+threading.Thread(target=run, daemon=True).start()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "dlmopen"), reason="needs dlmopen")
+def test_each_python_that_runs_in_the_process_has_an_entry(tmp_path: Path) -> None:
+    argv = [python(), "-c", SECOND_PYTHON, str(shared_library())]
+    running = Running(argv, clean_environment())
+    try:
+        assert running.read_line() == "ready"
+        wait_until(lambda: "inner" in pystuck("--pid", running.pid).stdout, "inner() to be called")
+        core = cores.write(running.pid, tmp_path / "core")
+        for arguments in (["--pid", running.pid], ["--core", core]):
+            done = pystuck(*arguments, "--json")
+            assert done.returncode == 0, done.stderr
+            report = json.loads(done.stdout)
+            processes = report["processes"]
+            assert [each["pid"] for each in processes] == [running.pid] * 2
+            stacks = [
+                [[frame["function"] for frame in thread["frames"]] for thread in each["threads"]]
+                for each in processes
+            ]
+            assert [["<module>", "inner"]] in stacks
+            assert any(each[:1] == [["<module>"]] and each[1][-1] == "run" for each in stacks)
+            text = pystuck(*arguments).stdout
+            assert text.count(f"process {running.pid}, Python 3.") == 2
+        family = json.loads(pystuck("--pid", running.pid, "--subprocesses", "--json").stdout)
+        assert len({each["id"] for each in family["processes"]}) == 2
+    finally:
+        running.kill()
+
+
 def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
     code = """
 import _thread, os, sys
+sys.modules["greenlet"] = os  # as if greenlet were imported
 def work():
     print(_thread.get_native_id(), flush=True)
     os.read(0, 1)
@@ -565,7 +623,10 @@ sys.stdin.readline()
     # What is installed may import threading, so -S.
     with start(code, "-S") as running:
         tid = int(running.read_line())
-        main, other = read(running.pid)["threads"]
+        process = read(running.pid)
+        assert process["greenlets"] is None
+        assert [each["what"] for each in process["missing"]] == ["repr", "greenlets"]
+        main, other = process["threads"]
         assert (main["native_id"], other["native_id"]) == (running.pid, tid)
         assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"
         assert main["repr"] == f"<main thread {main['ident']}>"

@@ -332,25 +332,6 @@ TEST(bytes_that_are_not_utf8_become_escapes)
     assert_memory_equal(text.data, "\\udcff\\udcffz\xc3\xa9\\udcc3", text.len);
 }
 
-TEST(threads_for_which_there_is_no_memory_are_said_to_be_missing)
-{
-    AUTO_REPORT r;
-    struct report_process to = {0}, from = {0};
-
-    report_init(&r, 1 << 16);
-    schema_init(&schema_process, &to);
-    schema_init(&schema_process, &from);
-    from.threads.items = schema_make(&r.arena, &schema_thread, 1);
-    from.threads.count = 1;
-    report_join_threads(&r.arena, &to, &from);
-    assert_int_equal(to.threads.count, 1);
-    from.threads.count = 1 << 16;
-    report_join_threads(&r.arena, &to, &from);
-    assert_int_equal(to.threads.count, 1);
-    assert_int_equal(to.missing.count, 1);
-    assert_memory_equal(to.missing.items[0].why.data, "out of memory", 13);
-}
-
 TEST(the_processes_of_another_report_are_taken_with_what_they_point_to)
 {
     AUTO_REPORT to, from;
