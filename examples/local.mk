@@ -20,7 +20,11 @@ EXTRA_DIST += \
 	examples/stuck/busy_pool.py \
 	examples/stuck/condition_twin.py \
 	examples/stuck/ended_holder.py \
+	examples/stuck/inherited_lock.py \
+	examples/stuck/inherited_twin.py \
 	examples/stuck/join_in_lock.py \
+	examples/stuck/log_handler.py \
+	examples/stuck/log_handler_twin.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/philosophers.py \
 	examples/stuck/pool.py \

@@ -24,6 +24,17 @@ static ssize_t read_file(const char *folder, pid_t thread, const char *name, cha
     return procfs_read(path, text, size);
 }
 
+#define PF_FORKNOEXEC 0x40 /* a flag of the kernel's task_struct, in <linux/sched.h> */
+
+bool procfs_is_forked(const char *stat)
+{
+    const char *end = strrchr(stat, ')'); /* the end of the name, which may contain ')' */
+    unsigned long flags;
+
+    return end && sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+           flags & PF_FORKNOEXEC;
+}
+
 int procfs_thread_state(const char *folder, pid_t thread)
 {
     char text[512], *state;

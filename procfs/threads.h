@@ -16,6 +16,10 @@
 #include "procfs/target_process.h"
 #include "report.h"
 
+/* True if a process was forked and has not executed a program since. stat: the text of the file
+ * /proc/PID/stat. */
+bool procfs_is_forked(const char *stat);
+
 /* Returns the state of a thread, an enum report_state; 0 if the state is not known. */
 int procfs_thread_state(const char *folder, pid_t thread);
 

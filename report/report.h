@@ -244,13 +244,15 @@ struct report_task {
  *   FREE       no holder
  *   NOT_KNOWN  the object has a holder, perhaps one of `holders`
  *   ENDED      the thread in `holders` had it and has ended
- *   INHERITED  a thread of the parent process had it when this process was forked
+ *   INHERITED  the same, in a process that was forked: the thread in `holders` may be one that the
+ *              parent process had when it forked this process
  *
  * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
  * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
  * whose queue contains the future, if all threads of this executor are busy; these threads are the
- * holders of the future. */
+ * holders of the future; "handler": the class and the file or name of the logging.Handler that
+ * has this lock. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

@@ -30,6 +30,8 @@ static const struct {
     [FUNCTION_FUTURE_EXCEPTION] = {"concurrent.futures._base", "Future", "exception", LOCK_FUTURE},
     [FUNCTION_MODULE_LOCK_ACQUIRE] = {"_frozen_importlib", "_ModuleLock", "acquire", LOCK_IMPORT},
     [FUNCTION_WORK_ITEM_RUN] = {"concurrent.futures.thread", "_WorkItem", "run", LOCK_NONE},
+    [FUNCTION_HANDLER_ACQUIRE] = {"logging", "Handler", "acquire", LOCK_NONE},
+    [FUNCTION_HANDLER_HANDLE] = {"logging", "Handler", "handle", LOCK_NONE},
     [FUNCTION_POOL_WORKER] = {"concurrent.futures.thread", NULL, "_worker", LOCK_NONE},
 };
 

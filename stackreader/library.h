@@ -46,6 +46,8 @@ enum library_function {
     FUNCTION_FUTURE_RESULT,
     FUNCTION_FUTURE_EXCEPTION,
     FUNCTION_MODULE_LOCK_ACQUIRE,
+    FUNCTION_HANDLER_ACQUIRE, /* logging.Handler.acquire, which Handler.handle calls up to 3.12 */
+    FUNCTION_HANDLER_HANDLE,
     FUNCTION_WORK_ITEM_RUN, /* concurrent.futures.thread._WorkItem.run */
     FUNCTION_POOL_WORKER,   /* concurrent.futures.thread._worker */
     FUNCTIONS

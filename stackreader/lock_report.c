@@ -136,6 +136,28 @@ static struct report_text words_in(const struct lock_reporting *l, const struct 
     return words;
 }
 
+/* Returns the class of a logging.Handler, and its file or name: "FileHandler /var/log/app.log". */
+static struct report_text handler_text(const struct lock_reporting *l, uint64_t handler)
+{
+    struct report_text type = object_type_name(l->py, l->arena, object_type(l->py, handler));
+    struct report_text name = {NULL, 0};
+    uint64_t value;
+    char *text;
+
+    if (attribute_find(l->py, handler, "baseFilename", &value) ||
+        attribute_find(l->py, handler, "_name", &value))
+        name = object_text(l->py, l->arena, value);
+    if (!type.data || !name.data || name.len == 0)
+        return type;
+    text = arena_alloc(l->arena, type.len + 1 + name.len);
+    if (!text)
+        return type;
+    memcpy(text, type.data, type.len);
+    text[type.len] = ' ';
+    memcpy(text + type.len + 1, name.data, name.len);
+    return (struct report_text){text, type.len + 1 + name.len};
+}
+
 static void set_wait(const struct lock_reporting *l, const struct raw_stack *stack,
                      const struct wait_fact *fact, struct report_thread *thread)
 {
@@ -154,7 +176,10 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
         if (!o)
             return;
         w->object = o->id;
-        w->words = words_in(l, &stack->frames[fact->frame], o);
+        if (fact->handler && !o->handler.data)
+            o->handler = handler_text(l, fact->handler);
+        if (!fact->handler)
+            w->words = words_in(l, &stack->frames[fact->frame], o);
         if (!o->words.data)
             o->words = w->words;
     }
@@ -232,6 +257,20 @@ void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
+/* True if the owner of an object has the ident of a thread of pystuck, in a process that was
+ * forked. A thread of the parent process had the object, and the thread of pystuck was started
+ * later and got the same ident. */
+static bool is_reused(const struct lock_reporting *l, uint64_t owner)
+{
+    size_t i;
+
+    for (i = 0; l->py->memory.is_forked && i < l->skipped; i++) {
+        if (l->skip[i] == owner)
+            return true;
+    }
+    return false;
+}
+
 static void read_object(const struct lock_reporting *l, struct lock_object *o)
 {
     struct lock_state state;
@@ -240,6 +279,7 @@ static void read_object(const struct lock_reporting *l, struct lock_object *o)
     o->is_read = lock_read(l->py, o->kind, o->address, &state);
     o->locked = o->is_read && state.locked;
     o->owner = state.owner;
+    o->is_reused = o->owner && is_reused(l, o->owner);
     if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "owner", &owner))
         o->locked = object_integer(l->py, owner, &o->owner) && o->owner != 0;
 }
@@ -329,7 +369,7 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
  * object. */
 static bool is_missing(const struct lock_object *o, const struct report_thread *t)
 {
-    return o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
+    return !o->is_reused && o->owner && o->owner == (uint64_t)t->ident && !holds_already(t, o->id);
 }
 
 /* Adds a hold for each object that stores this thread as its owner, unless the thread already has a
@@ -388,9 +428,9 @@ static void set_status(const struct lock_reporting *l, struct lock_object *o,
     } else if (r->holders.count > 0 &&
                (o->kind != LOCK_PLAIN || (r->holders.count == 1 && o->claims > 0))) {
         r->holder_status = HOLDER_KNOWN;
-    } else if (o->owner && r->holders.items && has_ended(context, o->owner)) {
+    } else if (o->owner && r->holders.items && (o->is_reused || has_ended(context, o->owner))) {
         r->holders.items[r->holders.count++] = number_text(l->arena, "thread:", false, o->owner);
-        r->holder_status = HOLDER_ENDED;
+        r->holder_status = l->py->memory.is_forked ? HOLDER_INHERITED : HOLDER_ENDED;
     }
 }
 
@@ -440,12 +480,13 @@ static void set_detail(const struct lock_reporting *l, const struct lock_object 
     const char *name;
     struct report_text value = detail_of(l, o, &name);
 
-    if (!value.data && !is_recursive)
+    if (!value.data && !is_recursive && !o->handler.data)
         return;
-    to->detail.items = arena_array(l->arena, 2, sizeof(*to->detail.items));
+    to->detail.items = arena_array(l->arena, 3, sizeof(*to->detail.items));
     if (!to->detail.items)
         return;
     add_detail(to, name, value);
+    add_detail(to, "handler", o->handler);
     if (is_recursive)
         add_detail(to, "recursive", yes);
 }

@@ -21,13 +21,15 @@
 struct lock_object {
     uint64_t address;
     enum lock_kind kind;
-    struct pool pool; /* of a future that a thread computes: the thread's pool */
+    struct pool pool;           /* of a future that a thread computes: the thread's pool */
+    struct report_text handler; /* the logging.Handler that has this lock, in words */
     struct report_text id;
     struct report_text words; /* its name in the first frame that has entered it or waits for it
                                */
 
     /* Set at the end: */
     bool is_read, locked;
+    bool is_reused; /* the owner is in the parent process; a thread of pystuck has its ident */
     uint64_t owner; /* the ident of a thread, or 0 */
     size_t claims;  /* the threads that have entered a `with` with it, and not released it */
     size_t guesses; /* the threads that have entered one, and may have released it inside */
@@ -50,6 +52,8 @@ struct lock_reporting {
     struct code_cache *cache;
     struct value_room *room;
     struct arena *arena;
+    const uint64_t *skip; /* the idents of pystuck's threads */
+    size_t skipped;       /* the number of idents in `skip` */
 };
 
 void lock_report_clear(struct lock_report *r);

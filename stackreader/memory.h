@@ -42,6 +42,7 @@ struct memory {
 
     pid_t pid;          /* the ID that the process has for itself */
     const void *source; /* data for the functions above, or NULL */
+    bool is_forked;     /* it was forked and has not executed a program since; false: not known */
     bool has_gaps;      /* memory of the process may be missing, because this is a core file */
 };
 

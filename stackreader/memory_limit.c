@@ -46,6 +46,7 @@ struct memory memory_limit(struct memory_limit *limit)
                            .futex = m->futex ? futex : NULL,
                            .pid = m->pid,
                            .source = limit,
+                           .is_forked = m->is_forked,
                            .has_gaps = m->has_gaps};
 }
 

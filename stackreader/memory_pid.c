@@ -18,14 +18,15 @@
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Reads the status of a thread. Returns false if there is no such thread. */
-static bool read_status(const struct memory_pid *m, pid_t thread, char *text)
+/* Reads a file of a thread: STATUS_SIZE bytes with a NUL. Returns false if there is no such thread.
+ */
+static bool read_thread(const struct memory_pid *m, pid_t thread, const char *name, char *text)
 {
     char path[32];
     ssize_t len;
     int fd;
 
-    snprintf(path, sizeof(path), "%d/status", (int)thread);
+    snprintf(path, sizeof(path), "%d/%s", (int)thread, name);
     fd = openat(m->folder, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -75,7 +76,7 @@ static bool has_plain_ids(const struct memory_pid *m)
     const char *ids;
     char *end;
 
-    if (!read_status(m, m->pid, status) || has_ended(status))
+    if (!read_thread(m, m->pid, "status", status) || has_ended(status))
         return false;
     ids = strstr(status, "\nNSpid:");
     return ids && strtol(ids + strlen("\nNSpid:"), &end, 10) == m->pid && *end == '\n';
@@ -100,7 +101,7 @@ static bool add_thread(struct memory_pid *m, pid_t thread, bool is_plain, size_t
         m->live = m->pid;
         return true;
     }
-    if (!read_status(m, thread, status))
+    if (!read_thread(m, thread, "status", status))
         return true;
     m->threads[m->thread_count++] = (struct thread_id){thread, own_id(status, thread)};
     if ((m->live == 0 || thread == m->pid) && !has_ended(status))
@@ -168,7 +169,7 @@ static int64_t activity(const struct memory *m, pid_t thread)
     const char *state;
     int64_t waited, lost;
 
-    if (ours == 0 || !read_status(source, ours, text))
+    if (ours == 0 || !read_thread(source, ours, "status", text))
         return -1;
     state = strstr(text, STATE_LABEL);
     if (!state || state[strlen(STATE_LABEL)] == 'R')
@@ -285,6 +286,7 @@ void memory_pid_close(struct memory_pid *m)
 
 struct memory memory_pid(const struct memory_pid *m)
 {
+    char stat[STATUS_SIZE];
     pid_t own = 0;
     size_t i;
 
@@ -296,5 +298,7 @@ struct memory memory_pid(const struct memory_pid *m)
                            .futex = read_futex,
                            .has_thread = has_thread,
                            .pid = own,
+                           .is_forked =
+                               read_thread(m, m->pid, "stat", stat) && procfs_is_forked(stat),
                            .source = m};
 }

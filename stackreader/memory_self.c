@@ -169,13 +169,21 @@ static void leave_parent(pid_t pid)
     sockets.pid = pid;
 }
 
+static bool is_forked(void)
+{
+    char text[512];
+
+    return procfs_read("/proc/self/stat", text, sizeof(text)) > 0 && procfs_is_forked(text);
+}
+
 struct memory memory_self(void)
 {
     struct memory m = {.read = read_pieces,
                        .activity = activity,
                        .has_thread = has_thread,
                        .futex = read_futex,
-                       .pid = getpid()};
+                       .pid = getpid(),
+                       .is_forked = is_forked()};
     char from = 1, to;
 
     leave_parent(m.pid);

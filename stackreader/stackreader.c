@@ -329,7 +329,11 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
 static void set_locks(struct stackreader *r, struct arena *arena, struct report_thread *t,
                       struct thread_check *check)
 {
-    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, &r->values, arena};
+    struct lock_reporting reporting = {.py = &r->python,
+                                       .report = &r->locks,
+                                       .cache = &r->cache,
+                                       .room = &r->values,
+                                       .arena = arena};
 
     if (!gather_facts(r, clock_of(t)))
         return;
@@ -608,7 +612,13 @@ static bool has_ended(void *context, uint64_t ident)
 static void finish_locks(struct reading *from)
 {
     struct stackreader *r = from->reader;
-    struct lock_reporting reporting = {&r->python, &r->locks, &r->cache, &r->values, from->arena};
+    struct lock_reporting reporting = {.py = &r->python,
+                                       .report = &r->locks,
+                                       .cache = &r->cache,
+                                       .room = &r->values,
+                                       .arena = from->arena,
+                                       .skip = from->wish->skip,
+                                       .skipped = from->wish->skipped};
 
     lock_report_finish(&reporting, from->process, has_ended, from);
 }

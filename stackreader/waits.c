@@ -152,6 +152,18 @@ static bool is_get_of_queue(const struct gathering *g, const struct c_call *call
     return strcmp(call->name, "get") == 0 && object_is_a(g->py, call->self, "_queue.SimpleQueue");
 }
 
+/* Returns the logging.Handler that has this lock, if the innermost function is one of its methods,
+ * else 0. */
+static uint64_t handler_of(const struct gathering *g, enum library_function function, uint64_t lock)
+{
+    const uint64_t self = first_argument(g->py, &g->stack->frames[0]);
+    uint64_t own;
+
+    if (function != FUNCTION_HANDLER_ACQUIRE && function != FUNCTION_HANDLER_HANDLE)
+        return 0;
+    return attribute_find(g->py, self, "lock", &own) && own == lock ? self : 0;
+}
+
 static void gather_wait(struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
@@ -185,6 +197,7 @@ static void gather_wait(struct gathering *g, pid_t native_id)
     w->kind = kind;
     w->object = call.self;
     w->is_timed = call.is_timed;
+    w->handler = handler_of(g, function, call.self);
     if (function == FUNCTION_CONDITION_ENTER || function == FUNCTION_SEMLOCK_ENTER ||
         function == FUNCTION_STACK_ENTER)
         w->frame = caller_of_innermost(g);

@@ -14,6 +14,7 @@
 struct wait_fact {
     enum lock_kind kind; /* LOCK_NONE: the thread is not known to wait */
     uint64_t object;     /* what the program waits for: a Lock, a Queue, a Thread */
+    uint64_t handler;    /* the logging.Handler that has this lock; 0: none, or not known */
     size_t frame;        /* the index in raw_stack of the frame of the program that waits */
     bool is_timed;       /* the wait ends by itself after some time */
     bool is_confirmed;   /* the kernel reports that the thread waits for this lock */

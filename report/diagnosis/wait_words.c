@@ -120,6 +120,23 @@ static void put_noun(struct buffer *out, const struct kind_words *kind, struct r
         out->failed = true;
 }
 
+/* Appends "Lock dst.lock", or "the RLock of StreamHandler". object: may be NULL. */
+static void put_object(struct buffer *out, const struct kind_words *kind,
+                       const struct report_object *object, struct report_text words)
+{
+    const struct report_text unknown = {NULL, 0};
+    const struct report_text handler = object ? object_detail(object, "handler") : unknown;
+
+    if (!handler.data) {
+        put_noun(out, kind, object ? object->type : unknown, words);
+        return;
+    }
+    sentence_put(out, "the ");
+    put_type(out, object->type, kind->noun);
+    sentence_put(out, " of ");
+    sentence_put_text(out, handler);
+}
+
 static struct report_text words_of_object(const struct report_object *object)
 {
     if (!object->words.data && text_is(object->kind, "import"))
@@ -143,7 +160,7 @@ struct report_text wait_words_of(const struct wait_graph *g, size_t node)
 
 void wait_words_put_object(struct buffer *out, const struct report_object *object)
 {
-    put_noun(out, find_kind(object->kind), object->type, words_of_object(object));
+    put_object(out, find_kind(object->kind), object, words_of_object(object));
 }
 
 /* Appends "waits for the end of thread transfer-0". */
@@ -189,8 +206,7 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
         return;
     }
     sentence_put(out, p->words->before);
-    put_noun(out, p->words, p->object ? p->object->type : (struct report_text){NULL, 0},
-             wait_words_of(g, node));
+    put_object(out, p->words, p->object, wait_words_of(g, node));
     sentence_put(out, p->words->after);
 }
 
@@ -322,18 +338,16 @@ void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t 
     const struct report_object *o = g->nodes[object].item;
     struct report_text name = object_detail(o, "holder");
 
-    if (o->holder_status == HOLDER_INHERITED) {
-        sentence_put(out, "held by a thread of the parent process when this process was forked");
-        return;
-    }
-    sentence_put(out, "held by ");
+    const bool is_inherited = o->holder_status == HOLDER_INHERITED;
+
+    sentence_put(out, is_inherited ? "apparently inherited by fork from " : "held by ");
     if (name.data && name.len > 0)
         sentence_put_text(out, name);
     else if (o->holders.count > 0)
         actor_put_id(out, g, g->nodes[object].process, o->holders.items[0]);
     else
         sentence_put(out, "a thread");
-    sentence_put(out, ", which has ended");
+    sentence_put(out, is_inherited ? " of the parent process" : ", which has ended");
 }
 
 /* Appends which threads of a pool may begin a future, and where they are now. executor: the type of
@@ -366,7 +380,8 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
     const struct report_text executor = object_detail(o, "queued");
 
     if (o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED) {
-        sentence_put(out, g->nodes[p->target].is_lost ? "" : "apparently ");
+        if (o->holder_status == HOLDER_ENDED && !g->nodes[p->target].is_lost)
+            sentence_put(out, "apparently ");
         wait_words_put_lost(out, g, p->target);
         if (g->nodes[p->target].is_lost)
             sentence_put(out, ": no living thread can release it");

@@ -45,7 +45,8 @@ void wait_words_put_object(struct buffer *out, const struct report_object *objec
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
 /* Appends who holds an object whose holder has ended or is in the parent process: "held by
- * Thread-3, which has ended". */
+ * Thread-3, which has ended", "apparently inherited by fork from thread 4711 of the parent
+ * process". */
 void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t object);
 
 #endif

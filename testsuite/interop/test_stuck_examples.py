@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from harness import (
     Running,
-    clean_environment,
     debuggee_environment,
     pystuck,
     python,
@@ -100,6 +99,8 @@ deadlock above
 only thread this is
 """,
     "pool_twin.py": """\
+MainThread apparently waits for pool_0 (pool_twin.py:19), which waits for the result of a Future
+  MainThread (pool_twin.py:25) waits for the result of Future task, computed by pool_0
   # waits for the result of Future task, computed by pool_0, which waits for the result of a Future
   # waits for the result of a Future, queued in a ThreadPoolExecutor whose threads are all busy: \
 pool_0 and pool_1
@@ -109,6 +110,31 @@ pool_0 and pool_1
 busy: pool_0 and pool_1
   # waits for Event never to be set
   # waits for Event never to be set
+""",
+    "inherited_lock.py": """\
+ABANDONED: RLock lock, apparently inherited by fork from thread N of the parent process: no living \
+thread can release it
+  MainThread (inherited_lock.py:18) waits for it
+  # waits for RLock lock, apparently inherited by fork from thread N of the parent process: no \
+living thread can release it
+""",
+    "inherited_twin.py": """\
+MainThread waits for worker (inherited_twin.py:13)
+  MainThread (inherited_twin.py:19) waits for RLock lock, held by worker since inherited_twin.py:11
+  # waits for RLock lock, held by worker since inherited_twin.py:11, now in work \
+(inherited_twin.py:13)
+""",
+    "log_handler.py": """\
+MainThread waits for worker (log_handler.py:12)
+  MainThread (log_handler.py:17) waits for the RLock of StreamHandler, held by worker
+  # waits for the RLock of StreamHandler, held by worker, now in emit (log_handler.py:12)
+""",
+    "log_handler_twin.py": """\
+MainThread waits for worker (log_handler_twin.py:21)
+  MainThread (log_handler_twin.py:15) waits for RLock self.lock, held by worker since \
+log_handler_twin.py:19
+  # waits for RLock self.lock, held by worker since log_handler_twin.py:19, now in work \
+(log_handler_twin.py:21)
 """,
     "timeout_twin.py": """\
 MainThread apparently waits for patient (timeout_twin.py:11), which waits for Lock b, with a timeout
@@ -162,6 +188,8 @@ def conclusions(output: str) -> str:
     output = re.sub(
         "; the wait has a timeout, which ends in .*", "; the wait has a timeout", output
     )
+    output = re.sub(r" since logging/__init__.py:\d+", "", output)  # from Python 3.13 on
+    output = re.sub(r"now in (\w+\.)+(\w+) \(", r"now in \2 (", output)  # up to 3.10: no classes
     findings, _, _ = output.partition("<")
     notes = [line for line in output.splitlines(True) if line.startswith("  # ")]
     findings = re.sub(", which (sleeps|is in the system call) .*", "", findings)
@@ -173,21 +201,44 @@ def conclusions(output: str) -> str:
     )
 
 
+#: Runs a program. Starts a server in its child. Arguments: the program, the Unix socket.
+SERVE_CHILD = """
+import os, runpy, sys, pystuck
+os.register_at_fork(after_in_child=lambda: pystuck.run_server(unix_socket=sys.argv[2]))
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def child_of(pid: int) -> str:
+    """The id of the child of a process, when it has one."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    wait_until(children.read_text, "a child")
+    return children.read_text().strip()
+
+
 @pytest.fixture(params=["server", "pid"])
 def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
     """Starts a program of examples/stuck. Returns the arguments with which pystuck reads it.
 
-    They name a server in the program, or its process, which then has no server.
+    They name a server in the program, or its process, which then has no server. Of a program that
+    forks, it is the child.
     """
     started: list[Running] = []
 
+    def run(*arguments: str, **environment: str) -> int:
+        started.append(Running([python(), *arguments], debuggee_environment(**environment)))
+        return started[0].pid
+
     def start(name: str) -> list[str]:
         socket, path = tmp_path / "socket", str(PROGRAMS / name)
+        forks = name.startswith("inherited")
         if request.param == "pid":
-            started.append(Running([python(), path], clean_environment()))
-            return ["--pid", str(started[0].pid)]
-        environment = debuggee_environment(PYSTUCK=f"unix:{socket}")
-        started.append(Running([python(), "-m", "pystuck", path], environment))
+            pid = run(path)
+            return ["--pid", child_of(pid) if forks else str(pid)]
+        if forks:
+            run("-c", SERVE_CHILD, path, str(socket))
+        else:
+            run("-m", "pystuck", path, PYSTUCK=f"unix:{socket}")
         wait_until(socket.exists, "the server to listen")
         return [f"unix:{socket}"]
 

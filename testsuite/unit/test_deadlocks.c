@@ -340,8 +340,8 @@ TEST(a_lock_whose_holder_has_ended_is_a_finding)
     object_of(&w, "lock")->holder_status = HOLDER_INHERITED;
     conclude(&w);
     assert_notes(&w, "a",
-                 "waits for RLock lock, held by a thread of the parent process when this process "
-                 "was forked: no living thread can release it\n");
+                 "waits for RLock lock, apparently inherited by fork from Thread-3 (fill) of the "
+                 "parent process: no living thread can release it\n");
     assert_int_equal(w.p->findings.items[0].members.count, 1);
 }
 
@@ -375,9 +375,10 @@ TEST(a_multiprocessing_lock_whose_holder_has_ended_is_not_lost)
     object_of(&w, "lock")->holder_status = HOLDER_INHERITED;
     conclude(&w);
     assert_findings(&w, "");
-    assert_notes(&w, "a",
-                 "waits for multiprocessing lock lock, apparently held by a thread of the parent "
-                 "process when this process was forked\n");
+    assert_notes(
+        &w, "a",
+        "waits for multiprocessing lock lock, apparently inherited by fork from a thread of "
+        "the parent process\n");
 }
 
 TEST(a_lost_lock_that_no_thread_waits_for_is_no_finding)

@@ -49,10 +49,13 @@ static bool has_ended(void *context, uint64_t ident)
 }
 
 /* Reports the RLock, for which `count` threads wait that all have the ident of its owner. ids: the
- * ids of the threads. */
+ * ids of the threads. is_forked: the process was forked, and has a thread of pystuck with this
+ * ident.
+ */
 static void report_rlock(struct arena *arena, struct report_process *process,
-                         const char *const *ids, size_t count)
+                         const char *const *ids, size_t count, bool is_forked)
 {
+    static const uint64_t skip[] = {OWNER};
     static struct lock_report report;
     static struct value_room room;
     struct code_cache cache = {.codes = NULL};
@@ -60,8 +63,9 @@ static void report_rlock(struct arena *arena, struct report_process *process,
     struct raw_frame frame = {.index = -1};
     struct raw_stack stack = {.frames = &frame, .count = 1};
     struct thread_facts facts = {.wait = {.kind = LOCK_RLOCK, .object = RLOCK}};
-    const struct python py = {.memory = {.read = read_page}, .offsets = &offsets};
-    const struct lock_reporting l = {&py, &report, &cache, &room, arena};
+    const struct python py = {.memory = {.read = read_page, .is_forked = is_forked},
+                              .offsets = &offsets};
+    const struct lock_reporting l = {&py, &report, &cache, &room, arena, skip, is_forked ? 1 : 0};
 
     assert_true(known_offsets(12, &offsets));
     make_rlock(&offsets);
@@ -87,7 +91,7 @@ TEST(a_thread_with_several_thread_states_holds_a_lock_once)
     struct report_process process = {.pid = 1};
     AUTO_ARENA arena = {.chunks = NULL};
 
-    report_rlock(&arena, &process, ids, 3);
+    report_rlock(&arena, &process, ids, 3, false);
     assert_int_equal(process.objects.count, 1);
     assert_int_equal(process.objects.items[0].holder_status, HOLDER_KNOWN);
     assert_int_equal(process.objects.items[0].holders.count, 1);
@@ -100,6 +104,20 @@ TEST(an_ident_that_several_threads_have_does_not_overflow_the_holders)
     struct report_process process = {.pid = 1};
     AUTO_ARENA arena = {.chunks = NULL};
 
-    report_rlock(&arena, &process, ids, 4);
+    report_rlock(&arena, &process, ids, 4, false);
     assert_int_equal(process.objects.items[0].holders.count, 1); /* no thread has claimed it */
+}
+
+/* A thread of pystuck may have got the ident of a thread of the parent process. */
+TEST(a_lock_inherited_by_fork_is_not_held_by_pystuck)
+{
+    const char *const ids[] = {"pystuck"};
+    struct report_process process = {.pid = 1};
+    AUTO_ARENA arena = {.chunks = NULL};
+
+    report_rlock(&arena, &process, ids, 1, true);
+    assert_int_equal(process.objects.items[0].holder_status, HOLDER_INHERITED);
+    assert_int_equal(process.objects.items[0].holders.count, 1);
+    assert_string_equal(process.objects.items[0].holders.items[0].data, "thread:5");
+    assert_int_equal(process.threads.items[0].holds.count, 0);
 }
