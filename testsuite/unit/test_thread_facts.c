@@ -100,11 +100,8 @@ TEST(a_thread_that_has_not_run_has_the_call_in_which_its_frames_are)
     assert_true(before >= 0);
     t = facts_of(&r, &before);
     assert_int_equal(t->state, STATE_SLEEPING);
-    assert_non_null(t->syscall);
-    assert_true(is_text(t->syscall->name, "read"));
-    assert_int_equal(t->syscall->fd, r.fds[0]);
-    assert_non_null(t->syscall->target);
-    assert_true(is_text(t->syscall->target->kind, "pipe"));
+    assert_true(t->syscall && is_text(t->syscall->name, "read") && t->syscall->fd == r.fds[0]);
+    assert_true(t->syscall && t->syscall->target && is_text(t->syscall->target->kind, "pipe"));
     assert_null(t->cpu);
     reader_end(&r);
 }
@@ -147,7 +144,8 @@ TEST(how_much_a_running_thread_computes_is_measured)
     int64_t before;
 
     reader_start(&r);
-    r.process->threads.items->native_id = syscall(SYS_gettid); /* the thread that reads the facts: it runs */
+    r.process->threads.items->native_id =
+        syscall(SYS_gettid); /* the thread that reads the facts: it runs */
     before = procfs_own_cpu_ns((pid_t)syscall(SYS_gettid));
     t = facts_of(&r, &before);
     assert_int_equal(t->state, STATE_RUNNING);
