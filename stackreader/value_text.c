@@ -151,6 +151,8 @@ static void put_str(struct value *v, uint64_t object)
 
     text = object_text_start(v->py, v->arena, object, TEXT_SHOWN, &cut);
     v->failed = !text.data;
+    if (!text.data)
+        return;
     put(v, "'");
     for (at = 0; at < text.len; at += len) {
         for (len = 1; at + len < text.len && (text.data[at + len] & 0xc0) == 0x80; len++)
