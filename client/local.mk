@@ -40,6 +40,7 @@ client_pystuck_SOURCES = \
 	client/stacks/check.c client/stacks/check.h \
 	client/stacks/print.c client/stacks/print.h \
 	client/stacks/print_group.c client/stacks/print_group.h \
+	client/stacks/print_tasks.c client/stacks/print_tasks.h \
 	client/stacks/print_stack.c client/stacks/print_stack.h \
 	client/stacks/process_facts.c client/stacks/process_facts.h \
 	client/stacks/seen.c client/stacks/seen.h \

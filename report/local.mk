@@ -28,10 +28,12 @@ report_libdiagnosis_la_SOURCES = \
 	report/phrases.c report/phrases.h \
 	report/report.c report/report.h \
 	report/schema.c report/schema.h \
-	report/shortage_text.c report/shortage_text.h
+	report/shortage_text.c report/shortage_text.h \
+	report/unite_objects.c report/unite_objects.h
 report_libreport_la_SOURCES = \
 	report/json.c report/json.h \
 	report/name_runs.c report/name_runs.h \
-	report/stack_groups.c report/stack_groups.h
+	report/stack_groups.c report/stack_groups.h \
+	report/task_tree.c report/task_tree.h
 report_libreport_la_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 report_libreport_la_LIBADD = report/libdiagnosis.la $(JSON_LIBS)

@@ -167,8 +167,9 @@ struct report_syscall {
  *
  * object: the id of an object, or of the thread, task or process whose end is waited for; in
  * another process: "PID@HOST/" and the id. kind: as in report_object, or "thread", "task",
- * "process". For queues, `kind` says what is waited for: "queue-get" (an item), "queue-put" (room),
- * "queue-join" (until all items are done), or "queue" if this is not known. */
+ * "process", "sleep". With "task", the list `awaits` of the waiting task may have several tasks;
+ * `object` is then unknown. For queues, `kind` says what is waited for: "queue-get" (an item),
+ * "queue-put" (room), "queue-join" (until all items are done), or "queue" if this is not known. */
 struct report_wait {
     struct report_text object;
     struct report_text kind;
@@ -222,18 +223,28 @@ struct report_greenlet {
     report_texts notes; /* as in report_thread */
 };
 
+/* A task of asyncio that is not done.
+ *
+ * state: "running", "waiting", or "ready": its loop will run it.
+ *
+ * awaits: the ids of the tasks that it awaits, directly or through gather() and the like. If it
+ * also awaits a future that is not a task, the id of this future ("obj:0x...") is in the list. */
 struct report_task {
-    struct report_text id, name, loop, state;
-    report_texts awaits; /* ids of tasks */
+    struct report_text id, name;
+    struct report_text loop; /* the id of an object */
+    struct report_text state;
+    report_texts awaits;
     struct report_wait *waits;
-    report_frames frames;
-    report_texts notes; /* as in report_thread */
+    report_frames frames; /* those of its coroutines: each one awaits the next one */
+    report_texts notes;   /* as in report_thread */
+    REPORT_LIST(struct report_hold) holds;
 };
 
 /* An object that a thread, greenlet or task waits for or holds.
  *
  * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
- * "barrier", "queue", "future", "import" (the lock of a module), "flock" (of a file).
+ * "barrier", "queue", "stream", "future", "import" (the lock of a module), "flock" (of a file),
+ * "loop" (of asyncio; its holder is the thread that runs it).
  *
  * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
  * (future) or import it (import). An id in another process has "PID@HOST/" in front.
@@ -252,7 +263,7 @@ struct report_task {
  * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
  * whose queue contains the future, if all threads of this executor are busy; these threads are the
  * holders of the future; "handler": the class and the file or name of the logging.Handler that
- * has this lock. */
+ * has this lock; "state": the state of a future of concurrent.futures. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

@@ -154,10 +154,17 @@ static const struct field greenlet_fields[] = {
 static const struct schema schema_greenlet = SCHEMA(greenlet);
 
 static const struct field task_fields[] = {
-    TEXT(task, id),      TEXT(task, name),          TEXT(task, loop),          TEXT(task, state),
-    TEXTS(task, awaits), STRUCT(task, waits, wait), LIST(task, frames, frame), TEXTS(task, notes),
+    TEXT(task, id),
+    TEXT(task, name),
+    TEXT(task, loop),
+    TEXT(task, state),
+    TEXTS(task, awaits),
+    STRUCT(task, waits, wait),
+    LIST(task, frames, frame),
+    TEXTS(task, notes),
+    LIST(task, holds, hold),
 };
-static const struct schema schema_task = SCHEMA(task);
+const struct schema schema_task = SCHEMA(task);
 
 static const struct field object_fields[] = {
     TEXT(object, id),    TEXT(object, kind),     TEXT(object, type),

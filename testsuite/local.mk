@@ -130,6 +130,7 @@ testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/test_report.c \
 	testsuite/unit/test_source_words.c \
 	testsuite/unit/test_stack_groups.c \
+	testsuite/unit/test_tasks.c \
 	testsuite/unit/test_thread_notes.c
 testsuite_unit_test_report_LDADD = report/libreport.la $(LDADD)
 
@@ -253,7 +254,7 @@ check_PROGRAMS += testsuite/interop/stackreader_replay
 testsuite_interop_stackreader_replay_SOURCES = testsuite/interop/stackreader_replay.c \
 	testsuite/fuzz/fuzz_stackreader.c testsuite/fuzz/fuzz_stackreader.h testsuite/fuzz/fuzz.h \
 	testsuite/fuzz/image.c testsuite/fuzz/image.h client/color.c client/stacks/print.c \
-	client/stacks/print_group.c client/stacks/print_stack.c client/text.c
+	client/stacks/print_group.c client/stacks/print_stack.c client/stacks/print_tasks.c client/text.c
 testsuite_interop_stackreader_replay_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) -I$(srcdir)/stackreader \
 	-I$(srcdir)/testsuite/fuzz -I$(srcdir)/client -I$(srcdir)/common
 testsuite_interop_stackreader_replay_LDADD = stackreader/libstackreader.la procfs/libprocfs.la \

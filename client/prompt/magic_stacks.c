@@ -51,6 +51,13 @@ static void print_why(const struct shell *shell, struct report *report,
     stacks_print_why(stdout, process, shell->options->full);
 }
 
+static void print_tasks(const struct shell *shell, struct report *report,
+                        const struct report_process *process)
+{
+    (void)report;
+    stacks_print_tasks(stdout, process, shell->options->full);
+}
+
 static void print_locks(const struct shell *shell, struct report *report,
                         const struct report_process *process)
 {
@@ -86,6 +93,13 @@ static void run_threads(struct shell *shell, const struct magic *magic, const ch
     show(shell, print_threads);
 }
 
+static void run_tasks(struct shell *shell, const struct magic *magic, const char *argument)
+{
+    (void)magic;
+    (void)argument;
+    show(shell, print_tasks);
+}
+
 static void run_why(struct shell *shell, const struct magic *magic, const char *argument)
 {
     (void)magic;
@@ -103,6 +117,7 @@ static void run_locks(struct shell *shell, const struct magic *magic, const char
 static struct magic magics[] = {
     MAGIC("locks", NULL, "show each known lock, its holder and its waiters", run_locks),
     MAGIC("show threads", NULL, "the same as %threads", run_threads),
+    MAGIC("tasks", NULL, "show the asyncio tasks, and what each one awaits", run_tasks),
     MAGIC("threads", NULL, "show the stacks of all threads", run_threads),
     MAGIC("why", NULL, "show again why the program is stuck", run_why),
 };

@@ -20,7 +20,7 @@
 #define BUDGET_MS      500
 
 /* The flags of collect() in pystuck/_stacks.py. The values must be the same as in _stacks.py. */
-enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_LOCALS = 4, FLAG_GREENLETS = 8 };
+enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_LOCALS = 4, FLAG_GREENLETS = 8, FLAG_TASKS = 16 };
 
 /* The Python code that the client puts before and after the source of the collector. make_source()
  * inserts the source of the collector as a string literal. The whole source defines a function that
@@ -49,7 +49,7 @@ static int flags_of(const struct stacks_wish *wish)
 {
     if (wish->bare)
         return 0;
-    return FLAG_REPR | FLAG_SOURCE | (wish->greenlets ? FLAG_GREENLETS : 0) |
+    return FLAG_REPR | FLAG_SOURCE | FLAG_TASKS | (wish->greenlets ? FLAG_GREENLETS : 0) |
            (wish->locals ? FLAG_LOCALS : 0);
 }
 

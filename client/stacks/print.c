@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/print.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "buffer.h"
@@ -10,6 +11,7 @@
 #include "stack_groups.h"
 #include "stacks/print_group.h"
 #include "stacks/print_stack.h"
+#include "stacks/print_tasks.h"
 #include "text.h"
 
 /* Prints the first findings with their lines, the number of further findings, and an empty line.
@@ -109,6 +111,25 @@ static void put_all_threads(const struct printer *p, const struct report_process
         put_thread(p, process, &process->threads.items[i]);
 }
 
+/* Prints threads with equal stacks as a group. Returns false if there is no memory. */
+static bool put_thread_group(const struct printer *p, const struct report_process *process,
+                             const size_t *threads, size_t count)
+{
+    struct group_item *items = calloc(count, sizeof(*items));
+    bool done;
+    size_t i;
+
+    for (i = 0; items && i < count; i++) {
+        const struct report_thread *t = &process->threads.items[threads[i]];
+
+        items[i] = (struct group_item){t->name.data && t->name.len > 0 ? t->name : t->id,
+                                       &t->frames, &t->notes, t->unchanged_ms};
+    }
+    done = items && print_group(p, "thread", items, count);
+    free(items);
+    return done;
+}
+
 /* Prints all threads. Prints many threads with equal stacks as one group. */
 static void put_threads(const struct printer *p, const struct report_process *process)
 {
@@ -122,7 +143,8 @@ static void put_threads(const struct printer *p, const struct report_process *pr
     for (i = 0; i < groups.count; i++) {
         const size_t *threads = groups.threads + groups.items[i].first;
 
-        if (groups.items[i].count > 1 && print_group(p, process, threads, groups.items[i].count))
+        if (groups.items[i].count > 1 &&
+            put_thread_group(p, process, threads, groups.items[i].count))
             continue;
         for (k = 0; k < groups.items[i].count; k++)
             put_thread(p, process, &process->threads.items[threads[k]]);
@@ -148,8 +170,11 @@ static void print_text(const struct printer *p, const struct report_process *pro
     put_threads(p, process);
     for (i = 0; i < process->greenlets.count; i++)
         put_greenlet(p, &process->greenlets.items[i]);
-    if (!p->is_plain)
-        put_missing(p, process->missing.items, process->missing.count);
+    if (p->is_plain)
+        return;
+    if (!p->is_brief)
+        print_tasks(p, process);
+    put_missing(p, process->missing.items, process->missing.count);
 }
 
 static void print_document(FILE *stream, const struct buffer *text)
@@ -188,6 +213,20 @@ void stacks_print(FILE *stream, const struct report_process *process, enum stack
     case FORMAT_JSON:
     case FORMAT_JSON_LINES:
         print_json(stream, process, format == FORMAT_JSON_LINES);
+    }
+}
+
+void stacks_print_tasks(FILE *stream, const struct report_process *process, bool is_full)
+{
+    const struct printer p = {.stream = stream, .name = text_print_name, .is_full = is_full};
+    size_t i;
+
+    if (process->tasks.count == 0 && process->tasks.items)
+        fputs("The program has no asyncio tasks.\n", stream);
+    print_tasks(&p, process);
+    for (i = 0; i < process->missing.count; i++) {
+        if (text_is(process->missing.items[i].what, "tasks"))
+            put_missing(&p, &process->missing.items[i], 1);
     }
 }
 

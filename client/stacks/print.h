@@ -32,13 +32,16 @@ void stacks_print_locks(FILE *stream, const lock_list *locks);
  * a line, perhaps with further lines below it that begin with two spaces; and an empty line after
  * the last finding. Then prints for each thread and greenlet a line with its title, with "(moving)"
  * if the stack is not exact (in a core file: "(incomplete)"); its frames, the innermost last; what
- * the thread waits for, on lines that begin with " # "; and an empty line. At the end prints a line
- * that says what is missing. If is_full is false, many threads with equal stacks are printed once,
- * and the first frames of a thread, which are in the module threading, are left out. FORMAT_PLAIN:
- * only titles and frames, without colours and without escapes in names, like the original pystuck.
- * Errors: see ferror(). */
+ * the thread waits for, on lines that begin with " # "; and an empty line. Then prints the tasks of
+ * asyncio (print_tasks.h). At the end prints a line that says what is missing. If is_full is false,
+ * many threads with equal stacks are printed once, and the first frames of a thread, which are in
+ * the module threading, are left out. FORMAT_PLAIN: only titles and frames, without colours and
+ * without escapes in names, like the original pystuck. Errors: see ferror(). */
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
                   bool is_full);
+
+/* Prints the tasks of a process, as stacks_print() does with FORMAT_TEXT, or that it has none. */
+void stacks_print_tasks(FILE *stream, const struct report_process *process, bool is_full);
 
 /* Prints a line above the stacks of one of several processes, and an empty line. */
 void stacks_print_heading(FILE *stream, const char *heading, enum stacks_format format);

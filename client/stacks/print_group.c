@@ -33,23 +33,20 @@ static int compare_counts(const void *left, const void *right)
     return text_compare(a->note, b->note);
 }
 
-/* Returns an array with the different notes of the threads, for free(), and sets *found to the
+/* Returns an array with the different notes of the items, for free(), and sets *found to the
  * length of the array. NULL: no memory. */
-static struct counted *count_notes(const struct report_process *process, const size_t *threads,
-                                   size_t count, size_t *found)
+static struct counted *count_notes(const struct group_item *items, size_t count, size_t *found)
 {
     size_t total = 0, i, k;
     struct counted *all;
 
     for (i = 0; i < count; i++)
-        total += process->threads.items[threads[i]].notes.count;
+        total += items[i].notes->count;
     all = calloc(total + 1, sizeof(*all));
     *found = 0;
     for (i = 0, total = 0; all && i < count; i++) {
-        const report_texts *notes = &process->threads.items[threads[i]].notes;
-
-        for (k = 0; k < notes->count; k++)
-            all[total++] = (struct counted){notes->items[k], 1};
+        for (k = 0; k < items[i].notes->count; k++)
+            all[total++] = (struct counted){items[i].notes->items[k], 1};
     }
     if (!all || total == 0)
         return all;
@@ -64,84 +61,80 @@ static struct counted *count_notes(const struct report_process *process, const s
     return all;
 }
 
-static void put_notes(const struct printer *p, const struct counted *notes, size_t found,
-                      size_t threads)
+/* count: the number of threads or tasks. */
+static void put_notes(const struct printer *p, const char *noun, const struct counted *notes,
+                      size_t found, size_t count)
 {
     size_t i;
 
     for (i = 0; i < found && i < NOTES_SHOWN; i++) {
-        fputs("  # ", p->stream);
-        if (notes[i].count < threads)
-            fprintf(p->stream, "%zu thread%s: ", notes[i].count, notes[i].count > 1 ? "s" : "");
+        fprintf(p->stream, "%*s  # ", p->indent, "");
+        if (notes[i].count < count)
+            fprintf(p->stream, "%zu %s%s: ", notes[i].count, noun, notes[i].count > 1 ? "s" : "");
         print_name(p, notes[i].note);
         fputc('\n', p->stream);
     }
     if (found > NOTES_SHOWN)
-        fprintf(p->stream, "  # and %zu other notes: see --full\n", found - NOTES_SHOWN);
+        fprintf(p->stream, "%*s  # and %zu other notes: see --full\n", p->indent, "",
+                found - NOTES_SHOWN);
 }
 
-/* Writes the title of a group to *out: "990 threads: worker-0 ... worker-989". A thread without a
- * name is shown by its id. Returns false if there is no memory. */
-static bool put_title(struct buffer *out, const struct report_process *process,
-                      const size_t *threads, size_t count)
+/* Writes the title of a group to *out: "990 threads: worker-0 ... worker-989". Returns false if
+ * there is no memory. */
+static bool put_title(struct buffer *out, const char *noun, const struct group_item *items,
+                      size_t count)
 {
     struct report_text *names = calloc(count, sizeof(*names));
     size_t i;
 
     if (!names)
         return false;
-    for (i = 0; i < count; i++) {
-        const struct report_thread *t = &process->threads.items[threads[i]];
-
-        names[i] = t->name.data && t->name.len > 0 ? t->name : t->id;
-        if (!names[i].data)
-            names[i] = (struct report_text){"?", 1};
-    }
+    for (i = 0; i < count; i++)
+        names[i] = items[i].name.data ? items[i].name : (struct report_text){"?", 1};
     sentence_put_number(out, (int64_t)count);
-    sentence_put(out, " threads: ");
+    buffer_put_u8(out, ' ');
+    sentence_put(out, noun);
+    sentence_put(out, "s: ");
     name_runs_put(out, names, count);
     free(names);
     return !out->failed;
 }
 
 /* Returns for how long none of the stacks has changed, in ms. Returns REPORT_UNKNOWN if this is not
- * known for one of the threads. */
-static int64_t unchanged_ms(const struct report_process *process, const size_t *threads,
-                            size_t count)
+ * known for one of them. */
+static int64_t unchanged_ms(const struct group_item *items, size_t count)
 {
     int64_t least = INT64_MAX;
     size_t i;
 
     for (i = 0; i < count; i++) {
-        const struct report_thread *t = &process->threads.items[threads[i]];
-
-        if (t->unchanged_ms < least)
-            least = t->unchanged_ms;
+        if (items[i].unchanged_ms < least)
+            least = items[i].unchanged_ms;
     }
     return least;
 }
 
-bool print_group(const struct printer *p, const struct report_process *process,
-                 const size_t *threads, size_t count)
+bool print_group(const struct printer *p, const char *noun, const struct group_item *items,
+                 size_t count)
 {
     struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct printer group = *p;
     size_t found;
-    struct counted *notes = count_notes(process, threads, count, &found);
+    struct counted *notes = count_notes(items, count, &found);
 
     if (notes && p->is_brief && found == 0) {
         free(notes);
         return true;
     }
-    if (!notes || !put_title(&title, process, threads, count)) {
+    if (!notes || !put_title(&title, noun, items, count)) {
         free(notes);
         return false;
     }
     print_thread_title(p, (struct report_text){(const char *)title.data, title.len}, "",
-                       unchanged_ms(process, threads, count));
+                       unchanged_ms(items, count));
     group.no_locals = true;
-    print_frames(&group, &process->threads.items[threads[0]].frames);
-    put_notes(p, notes, found, count);
+    print_frames(&group, items[0].frames);
+    put_notes(p, noun, notes, found, count);
     fputc('\n', p->stream);
     free(notes);
     return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/print_group: prints many threads that have the same stack:
+ * stacks/print_group: prints many threads or tasks that have the same stack:
  *
  *     990 threads: worker-0 ... worker-989
  *       File "pool.py", line 12, in work
@@ -14,9 +14,17 @@
 
 #include "stacks/print_stack.h"
 
-/* Prints threads of a process that have equal stacks. threads: the indices of these threads. If
- * there is no memory, prints nothing and returns false. */
-bool print_group(const struct printer *p, const struct report_process *process,
-                 const size_t *threads, size_t count);
+/* A thread or task. name: a text that is known, or the id. unchanged_ms: as in report_thread. */
+struct group_item {
+    struct report_text name;
+    const report_frames *frames;
+    const report_texts *notes;
+    int64_t unchanged_ms;
+};
+
+/* Prints threads or tasks, which must have equal stacks. noun: "thread" or "task". If there is no
+ * memory, prints nothing and returns false. */
+bool print_group(const struct printer *p, const char *noun, const struct group_item *items,
+                 size_t count);
 
 #endif

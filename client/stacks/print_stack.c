@@ -23,6 +23,7 @@ void print_name(const struct printer *p, struct report_text text)
 
 void print_title(const struct printer *p, struct report_text title, const char *remark)
 {
+    fprintf(p->stream, "%*s", p->indent, "");
     if (!p->is_plain)
         fputs(color_begin(p->stream, COLOR_TITLE), p->stream);
     print_name(p, title);
@@ -55,7 +56,7 @@ static void put_locals(const struct printer *p, const struct report_frame *f)
     for (i = 0; i < f->locals.count; i++) {
         const struct report_local *local = &f->locals.items[i];
 
-        fputs("      ", p->stream);
+        fprintf(p->stream, "%*s      ", p->indent, "");
         print_name(p, local->name);
         fputs(" = ", p->stream);
         print_name(p, local->text.data ? local->text
@@ -66,7 +67,7 @@ static void put_locals(const struct printer *p, const struct report_frame *f)
 
 static void put_frame(const struct printer *p, const struct report_frame *f)
 {
-    fputs("  File \"", p->stream);
+    fprintf(p->stream, "%*s  File \"", p->indent, "");
     print_name(p, f->file);
     if (f->line == REPORT_UNKNOWN)
         fputs("\", line None, in ", p->stream);
@@ -75,7 +76,7 @@ static void put_frame(const struct printer *p, const struct report_frame *f)
     print_name(p, f->function);
     fputc('\n', p->stream);
     if (f->source.data) {
-        fputs("    ", p->stream);
+        fprintf(p->stream, "%*s    ", p->indent, "");
         print_name(p, f->source);
         fputc('\n', p->stream);
     }
@@ -93,8 +94,8 @@ static bool same_call(const struct report_frame *a, const struct report_frame *b
 static void put_repeated(const struct printer *p, size_t count)
 {
     if (count > REPEATED_MAX)
-        fprintf(p->stream, "  [Previous line repeated %zu more time%s]\n", count - REPEATED_MAX,
-                count - REPEATED_MAX > 1 ? "s" : "");
+        fprintf(p->stream, "%*s  [Previous line repeated %zu more time%s]\n", p->indent, "",
+                count - REPEATED_MAX, count - REPEATED_MAX > 1 ? "s" : "");
 }
 
 static bool is_call_of(const struct report_frame *f, const char *function)
@@ -142,7 +143,7 @@ void print_notes(const struct printer *p, const report_texts *notes)
     size_t i;
 
     for (i = 0; i < notes->count && !p->is_plain; i++) {
-        fputs("  # ", p->stream);
+        fprintf(p->stream, "%*s  # ", p->indent, "");
         print_name(p, notes->items[i]);
         fputc('\n', p->stream);
     }

@@ -18,6 +18,7 @@ struct printer {
     bool is_full;   /* leave out no frames, and merge no threads */
     bool no_locals; /* print no local variables, because they belong to one of several threads */
     bool is_brief;  /* only what has notes, with one frame: the innermost of the program's code */
+    int indent;     /* the number of spaces in front of each line of a title, frames or notes */
 };
 
 /* Print a text of the report, or "?" if the text is unknown. print_title prints the text as a title

@@ -379,6 +379,8 @@ static void each_stack(struct filler *filler, struct report_process *p,
         each_frame(filler, &p->threads.items[i].frames, call);
     for (size_t i = 0; i < p->greenlets.count; i++)
         each_frame(filler, &p->greenlets.items[i].frames, call);
+    for (size_t i = 0; i < p->tasks.count; i++)
+        each_frame(filler, &p->tasks.items[i].frames, call);
 }
 
 static void ask_for(struct filler *filler, struct report_frame *f)

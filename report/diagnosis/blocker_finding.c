@@ -31,12 +31,15 @@ struct making {
     size_t count;
 };
 
-/* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. */
+/* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task
+ * also depends on the thread that runs its loop, but does not wait for this thread. */
 static size_t next_actor(const struct wait_graph *g, size_t actor)
 {
     const struct wait_node *n = &g->nodes[actor], *target;
 
     if (n->is_stuck || n->edges != 1)
+        return NO_NODE;
+    if (n->kind == NODE_TASK && g->edges[n->first_edge] == wait_graph_runner(g, actor))
         return NO_NODE;
     target = &g->nodes[g->edges[n->first_edge]];
     if (target->kind != NODE_OBJECT)

@@ -180,15 +180,21 @@ static void put_text(struct buffer *out, const struct making *m, size_t actors_o
 
 static void put_line(struct buffer *out, const struct wait_graph *g, size_t node, size_t process)
 {
+    size_t next;
+
     actor_put(out, g, node, process);
     actor_put_line(out, g, node);
     buffer_put_u8(out, ' ');
-    if (wait_graph_wait(g, node)) {
+    if (wait_graph_wait(g, node))
         wait_words_put(out, g, node, true);
+    else
+        sentence_put(out, "is ready");
+    next = next_in_cycle(g, node);
+    if (g->nodes[node].kind != NODE_TASK || next != wait_graph_runner(g, node))
         return;
-    }
-    sentence_put(out, "awaits ");
-    actor_put(out, g, next_in_cycle(g, node), process);
+    sentence_put(out, ", but only ");
+    actor_put(out, g, next, process);
+    sentence_put(out, " can run it");
 }
 
 static bool add_line(const struct making *m, struct report_finding *f, size_t node)

@@ -13,6 +13,7 @@
 #include "diagnosis/signal_finding.h"
 #include "diagnosis/thread_notes.h"
 #include "diagnosis/wait_graph.h"
+#include "unite_objects.h"
 
 /* Adds the findings of all kinds. Their order is: the signal that has ended the process; what can
  * never end by itself; what stops all threads; what stops some threads. */
@@ -35,8 +36,9 @@ bool diagnose(struct report *r, struct report_process *process)
 
     process->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     process->findings.count = 0;
-    return process->findings.items && make_graph(&g, process, 1) && add_findings(r, process, &g) &&
-           diagnose_threads(r, process, &g) && diagnose_blockers(r, process, &g);
+    return process->findings.items && unite_objects(process) && make_graph(&g, process, 1) &&
+           add_findings(r, process, &g) && diagnose_threads(r, process, &g) &&
+           diagnose_blockers(r, process, &g);
 }
 
 bool diagnose_between(struct report *r)

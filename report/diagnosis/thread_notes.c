@@ -104,7 +104,10 @@ static void put_wait(struct buffer *out, const struct noting *noting, size_t nod
     holder = wait_words_holder(g, node);
     if (holder != NO_NODE && n->cycle == 0)
         put_activity_once(out, noting, holder);
-    if (wait_graph_wait(g, node)->timed == BOOL_TRUE)
+    else if (n->kind == NODE_TASK && n->is_stuck && n->cycle == 0)
+        sentence_put(out, ": can never continue");
+    if (wait_graph_wait(g, node)->timed == BOOL_TRUE &&
+        !text_is(wait_graph_wait(g, node)->kind, "sleep"))
         put_timeout(out, n);
 }
 
@@ -164,6 +167,31 @@ static void put_state(struct buffer *out, const struct report_process *p,
     sentence_put(out, out->len > 0 ? ", has the GIL" : "has the GIL");
 }
 
+/* ---- Tasks ----------------------------------------------------------------------------------- */
+
+/* Appends the state of a task that does not wait: "ready to run in MainThread". */
+static void put_task_state(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const struct report_task *task = g->nodes[node].item;
+    const size_t runner = wait_graph_runner(g, node);
+    bool is_ready = text_is(task->state, "ready");
+
+    if (task->waits || !(is_ready || text_is(task->state, "running")))
+        return;
+    if (g->nodes[node].cycle > 0) {
+        sentence_put(out, "in ");
+        put_deadlock(out, g, g->nodes[node].cycle);
+        sentence_put(out, ": ");
+    }
+    sentence_put(out, is_ready ? "ready to run" : "running");
+    if (runner == NO_NODE)
+        return;
+    sentence_put(out, " in ");
+    actor_put(out, g, runner, g->nodes[node].process);
+    if (is_ready && g->nodes[runner].is_stuck && g->nodes[node].cycle == 0)
+        sentence_put(out, ", which can never continue");
+}
+
 /* ---- All notes ------------------------------------------------------------------------------- */
 
 /* Adds a line, if it is not empty. */
@@ -178,6 +206,14 @@ static bool add_wait(const struct noting *n, report_texts *notes, size_t node)
 
     put_wait(&line, n, node);
     return texts_make(n->r, notes, NOTES_MAX) && add(n->r, notes, &line);
+}
+
+static bool add_task_state(const struct noting *n, report_texts *notes, size_t node)
+{
+    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    put_task_state(&line, n->g, node);
+    return add(n->r, notes, &line);
 }
 
 static bool add_kernel(struct report *r, const struct report_process *p, struct report_thread *t)
@@ -208,7 +244,8 @@ bool diagnose_threads(struct report *r, struct report_process *p, const struct w
             return false;
     }
     for (i = 0; i < p->tasks.count; i++) {
-        if (!add_wait(&n, &p->tasks.items[i].notes, node++))
+        if (!add_wait(&n, &p->tasks.items[i].notes, node) ||
+            !add_task_state(&n, &p->tasks.items[i].notes, node++))
             return false;
     }
     return true;

@@ -20,7 +20,7 @@ struct wait_id {
 #define ID_MAX     1024
 #define DETAIL_MAX 16
 
-/* A hold of a thread. holder and object are indices of nodes. */
+/* A hold of a thread or task. holder and object are indices of nodes. */
 struct wait_hold {
     size_t holder, object;
     const struct report_hold *fact;
@@ -124,14 +124,23 @@ const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t hol
     return found ? found->fact : NULL;
 }
 
-static void add_holds(struct wait_graph *g, size_t holder, const struct report_thread *t)
+static void add_holds(struct wait_graph *g, size_t holder)
 {
-    size_t i, object;
+    const struct wait_node *node = &g->nodes[holder];
+    const struct report_hold *holds;
+    size_t i, object, count;
 
-    for (i = 0; i < t->holds.count; i++) {
-        object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
+    if (node->kind == NODE_THREAD) {
+        holds = ((const struct report_thread *)node->item)->holds.items;
+        count = ((const struct report_thread *)node->item)->holds.count;
+    } else {
+        holds = ((const struct report_task *)node->item)->holds.items;
+        count = ((const struct report_task *)node->item)->holds.count;
+    }
+    for (i = 0; i < count; i++) {
+        object = wait_graph_find(g, node->process, holds[i].object);
         if (object != NO_NODE)
-            g->holds[g->hold_count++] = (struct wait_hold){holder, object, &t->holds.items[i]};
+            g->holds[g->hold_count++] = (struct wait_hold){holder, object, &holds[i]};
     }
 }
 
@@ -178,6 +187,15 @@ static bool depends_on_holders(const struct report_object *o)
     if (text_is(o->kind, "semaphore") || text_is(o->kind, "semlock"))
         return o->holders.count == number_of(object_detail(o, "permits"));
     return text_is(o->kind, "future");
+}
+
+/* True if an object may keep its waiters waiting because of its holders. */
+static bool may_hold(const struct wait_graph *g, size_t object)
+{
+    const struct report_object *o = g->nodes[object].item;
+
+    return depends_on_holders(o) || o->holder_status == HOLDER_ENDED ||
+           o->holder_status == HOLDER_INHERITED;
 }
 
 static bool is_certain(int certainty)
@@ -304,32 +322,69 @@ static size_t target_of(const struct wait_graph *g, size_t waiter)
     return target == NO_NODE || may_take_again(g, waiter, target) ? NO_NODE : target;
 }
 
-/* Adds the edges of a task to the tasks that it awaits. Returns false if one of these tasks is not
- * in the graph. */
-static bool add_awaits(struct wait_graph *g, struct wait_node *node)
+/* Adds the edges of a task to the tasks that it awaits. Adds none if the wait ends by itself after
+ * some time, or if one of these tasks is not in the graph. */
+static void add_awaits(struct wait_graph *g, struct wait_node *node)
 {
     const struct report_task *task = node->item;
     size_t i, other;
 
+    if (task->waits && (!is_certain(task->waits->certainty) || task->waits->timed == BOOL_TRUE))
+        return;
     for (i = 0; i < task->awaits.count; i++) {
         other = wait_graph_find(g, node->process, task->awaits.items[i]);
-        if (other == NO_NODE || g->nodes[other].kind != NODE_TASK)
-            return false;
+        if (other == NO_NODE || g->nodes[other].kind != NODE_TASK) {
+            g->edge_count -= node->edges;
+            node->edges = 0;
+            return;
+        }
         add_edge(g, node, other);
     }
-    return true;
+}
+
+size_t wait_graph_runner(const struct wait_graph *g, size_t task)
+{
+    const struct wait_node *node = &g->nodes[task];
+    const struct report_object *loop;
+    size_t found;
+
+    found = wait_graph_find(g, node->process, ((const struct report_task *)node->item)->loop);
+    if (found == NO_NODE || g->nodes[found].kind != NODE_OBJECT)
+        return NO_NODE;
+    loop = g->nodes[found].item;
+    if (!text_is(loop->kind, "loop") || loop->holders.count != 1)
+        return NO_NODE;
+    found = wait_graph_find(g, node->process, loop->holders.items[0]);
+    return found != NO_NODE && g->nodes[found].kind == NODE_THREAD ? found : NO_NODE;
+}
+
+/* Adds the edges of a task. If there is no other one, adds one to the thread that runs its loop:
+ * whatever the task waits for, it can continue only if this thread does. */
+static void add_task_edges(struct wait_graph *g, size_t task)
+{
+    struct wait_node *node = &g->nodes[task];
+    size_t target;
+
+    add_awaits(g, node);
+    if (node->edges > 0)
+        return;
+    target = target_of(g, task);
+    if (target == NO_NODE || (g->nodes[target].kind == NODE_OBJECT && !may_hold(g, target)))
+        target = wait_graph_runner(g, task);
+    if (target != NO_NODE)
+        add_edge(g, node, target);
 }
 
 static void add_wait_edges(struct wait_graph *g, size_t waiter)
 {
     struct wait_node *node = &g->nodes[waiter];
-    size_t target = target_of(g, waiter);
+    size_t target;
 
-    if (node->kind == NODE_TASK && !add_awaits(g, node)) {
-        g->edge_count -= node->edges;
-        node->edges = 0;
+    if (node->kind == NODE_TASK) {
+        add_task_edges(g, waiter);
         return;
     }
+    target = target_of(g, waiter);
     if (target != NO_NODE)
         add_edge(g, node, target);
 }
@@ -350,8 +405,10 @@ static struct sizes measure(const struct report_process *p)
     s.nodes = s.edges + p->objects.count + 1;
     for (i = 0; i < p->threads.count; i++)
         s.holds += p->threads.items[i].holds.count;
-    for (i = 0; i < p->tasks.count; i++)
+    for (i = 0; i < p->tasks.count; i++) {
         s.edges += p->tasks.items[i].awaits.count;
+        s.holds += p->tasks.items[i].holds.count;
+    }
     for (i = 0; i < p->objects.count; i++)
         s.edges += p->objects.items[i].holders.count;
     return s;
@@ -386,8 +443,8 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
         add_nodes(g, i);
     qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
     for (i = 0; i < g->count; i++) {
-        if (g->nodes[i].kind == NODE_THREAD)
-            add_holds(g, i, g->nodes[i].item);
+        if (g->nodes[i].kind == NODE_THREAD || g->nodes[i].kind == NODE_TASK)
+            add_holds(g, i);
     }
     qsort(g->holds, g->hold_count, sizeof(*g->holds), compare_holds);
     for (i = 0; i < g->count; i++) {

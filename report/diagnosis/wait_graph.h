@@ -16,6 +16,8 @@
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again
  * * ids that the report does not have
  *
+ * A task of which no other edge is certain has an edge to the thread that runs its loop.
+ *
  * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
  * log n.
  */
@@ -70,6 +72,9 @@ size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report
 
 /* Returns the id that a node has in the report about its process. */
 struct report_text wait_graph_id(const struct wait_graph *g, size_t node);
+
+/* Returns the thread that runs the loop of a task, or NO_NODE. */
+size_t wait_graph_runner(const struct wait_graph *g, size_t task);
 
 /* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
  */

@@ -31,6 +31,7 @@ static const struct kind_words kinds[] = {
     {"queue-get", "waits for an item in ", "Queue", "", "", false},
     {"queue-put", "waits for room in ", "Queue", "", "", false},
     {"queue-join", "waits until all items of ", "Queue", " are done", "", false},
+    {"stream", "waits for data from ", "StreamReader", "", "", false},
     {"future", "waits for the result of ", "Future", "", "computed by ", false},
     {"import", "waits for the import of ", "module", "", "imported by ", false},
 };
@@ -82,8 +83,8 @@ static bool takes_an(const struct buffer *name)
  * this limit, a malicious report could make the diagnosis read a long name for each waiter. */
 #define TYPE_MAX 4096
 
-/* Appends the name of a class without its module. The class "lock" is called Lock, as in threading.
- */
+/* Appends the name of a class without its module, except asyncio. The class "lock" is called Lock,
+ * as in threading. */
 static void put_type(struct buffer *out, struct report_text type, const char *noun)
 {
     size_t start = type.len <= TYPE_MAX ? type.len : 0;
@@ -96,6 +97,8 @@ static void put_type(struct buffer *out, struct report_text type, const char *no
     }
     while (start > 0 && type.data[start - 1] != '.')
         start--;
+    if (text_begins(type, "asyncio.") || text_begins(type, "_asyncio."))
+        sentence_put(out, "asyncio.");
     sentence_put_text(out, (struct report_text){type.data + start, type.len - start});
 }
 
@@ -187,6 +190,41 @@ static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
     actor_put(out, g, p->target, g->nodes[node].process);
 }
 
+#define AWAITED_SHOWN 3
+
+/* Appends "awaits fetch-1, fetch-2 and 5 others". */
+static void put_awaited(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const struct report_task *task = g->nodes[node].item;
+    size_t i, put = 0, awaited;
+
+    sentence_put(out, "awaits ");
+    for (i = 0; i < task->awaits.count && put < AWAITED_SHOWN; i++) {
+        awaited = wait_graph_find(g, g->nodes[node].process, task->awaits.items[i]);
+        if (awaited == NO_NODE || g->nodes[awaited].kind != NODE_TASK)
+            continue;
+        if (put > 0)
+            sentence_put(out, put + 1 == task->awaits.count ? " and " : ", ");
+        actor_put(out, g, awaited, g->nodes[node].process);
+        put++;
+    }
+    if (put == task->awaits.count)
+        return;
+    if (put > 0)
+        sentence_put(out, " and ");
+    sentence_put_number(out, (int64_t)(task->awaits.count - put));
+    sentence_put(out, put > 0 ? " other" : " future");
+    if (task->awaits.count - put > 1)
+        buffer_put_u8(out, 's');
+}
+
+/* True if the node is a task that awaits other tasks. */
+static bool is_await(const struct wait_graph *g, size_t node)
+{
+    return g->nodes[node].kind == NODE_TASK &&
+           ((const struct report_task *)g->nodes[node].item)->awaits.count > 0;
+}
+
 /* True if the wait is for the end of a thread, task or process. */
 static bool is_for_end(const struct wait_graph *g, const struct parts *p)
 {
@@ -201,6 +239,14 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
 {
     if (p->wait->certainty == CERTAINTY_LIKELY)
         sentence_put(out, "perhaps ");
+    if (is_await(g, node)) {
+        put_awaited(out, g, node);
+        return;
+    }
+    if (text_is(p->wait->kind, "sleep")) {
+        sentence_put(out, "sleeps");
+        return;
+    }
     if (is_for_end(g, p)) {
         put_end(out, g, node, p);
         return;
@@ -387,8 +433,11 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
             sentence_put(out, ": no living thread can release it");
     } else if (o->holder_status == HOLDER_FREE) {
         sentence_put(out, "free now");
+    } else if (o->holders.count == 0 && text_is(o->kind, "future")) {
+        if (text_is(object_detail(o, "state"), "PENDING"))
+            sentence_put(out, "which no thread has begun to compute");
     } else if (o->holders.count == 0) {
-        sentence_put(out, text_is(o->kind, "future") ? "" : "holder not known");
+        sentence_put(out, "holder not known");
     } else if (executor.data) {
         put_queued(out, g, node, p, executor);
     } else if (o->holders.count == 1) {

@@ -25,7 +25,7 @@ LOOKS_AT_FRAMES = True
 
 MAGICS = [
     "down", "edit", "eval", "frame", "help", "history", "locals", "locks", "reconnect", "run",
-    "save", "show threads", "thread", "threads", "time", "up", "who", "why",
+    "save", "show threads", "tasks", "thread", "threads", "time", "up", "who", "why",
 ]  # fmt: skip
 
 #: The editor of these tests. The last argument is the file; it copies the file and its mode.

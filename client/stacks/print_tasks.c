@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stacks/print_tasks.h"
+
+#include <stdlib.h>
+
+#include "buffer.h"
+#include "diagnosis/loop_finding.h"
+#include "phrases.h"
+#include "stacks/print_group.h"
+#include "task_tree.h"
+
+/* The greatest depth at which tasks are indented further than those that await them. */
+#define INDENTED_MAX 10
+#define INDENTATION  2
+
+static const struct report_text *id_of_runner(const struct report_process *process,
+                                              struct report_text loop)
+{
+    size_t i;
+
+    for (i = 0; i < process->objects.count; i++) {
+        const struct report_object *o = &process->objects.items[i];
+
+        if (o->id.data && text_equals(o->id, loop))
+            return o->holders.count == 1 ? &o->holders.items[0] : NULL;
+    }
+    return NULL;
+}
+
+/* Returns the thread that runs a loop, or NULL. */
+static const struct report_thread *find_runner(const struct report_process *process,
+                                               struct report_text loop)
+{
+    const struct report_text *id = loop.data ? id_of_runner(process, loop) : NULL;
+    size_t i;
+
+    for (i = 0; id && i < process->threads.count; i++) {
+        if (text_equals(process->threads.items[i].id, *id))
+            return &process->threads.items[i];
+    }
+    return NULL;
+}
+
+/* True if a finding says that the loop of this thread is blocked. */
+static bool is_blocked(const struct report_process *process, const struct report_thread *runner)
+{
+    size_t i;
+
+    for (i = 0; i < process->findings.count; i++) {
+        const struct report_finding *f = &process->findings.items[i];
+
+        if (text_is(f->kind, FINDING_LOOP) && f->members.count == 1 &&
+            text_equals(f->members.items[0], runner->id))
+            return true;
+    }
+    return false;
+}
+
+/* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". count: the tasks of the
+ * loop. */
+static void put_heading(const struct printer *p, const struct report_process *process,
+                        struct report_text loop, size_t count)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    const struct report_thread *runner = find_runner(process, loop);
+
+    sentence_put_number(&text, (int64_t)count);
+    sentence_put(&text, count == 1 ? " task of " : " tasks of ");
+    if (runner) {
+        sentence_put(&text, "the asyncio loop of ");
+        sentence_put_thread(&text, runner);
+        sentence_put(&text, is_blocked(process, runner) ? ", which is blocked:" : ":");
+    } else {
+        sentence_put(&text, "an asyncio loop that no known thread runs:");
+    }
+    print_name(p, (struct report_text){(const char *)text.data, text.len});
+    fputs("\n\n", p->stream);
+}
+
+static void put_task(const struct printer *p, const struct report_task *t)
+{
+    struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    sentence_put(&title, "Task ");
+    sentence_put_text(&title, t->name.data && t->name.len > 0 ? t->name : t->id);
+    print_title(p, (struct report_text){(const char *)title.data, title.len}, "");
+    print_frames(p, &t->frames);
+    print_notes(p, &t->notes);
+    fputc('\n', p->stream);
+}
+
+/* Prints the tasks of a row together. Returns false if there is no memory. */
+static bool put_group(const struct printer *p, const struct report_process *process,
+                      const size_t *tasks, size_t count)
+{
+    struct group_item *items = calloc(count, sizeof(*items));
+    bool done;
+    size_t i;
+
+    for (i = 0; items && i < count; i++) {
+        const struct report_task *t = &process->tasks.items[tasks[i]];
+
+        items[i] = (struct group_item){t->name.data && t->name.len > 0 ? t->name : t->id,
+                                       &t->frames, &t->notes, REPORT_UNKNOWN};
+    }
+    done = items && print_group(p, "task", items, count);
+    free(items);
+    return done;
+}
+
+static void put_row(const struct printer *outer, const struct report_process *process,
+                    const size_t *tasks, const struct task_row *row)
+{
+    const size_t depth = row->depth < INDENTED_MAX ? row->depth : INDENTED_MAX;
+    struct printer p = *outer;
+    size_t i;
+
+    p.indent = (int)(depth * INDENTATION);
+    if (row->count > 1 && put_group(&p, process, tasks + row->first, row->count))
+        return;
+    for (i = row->first; i < row->first + row->count; i++)
+        put_task(&p, &process->tasks.items[tasks[i]]);
+}
+
+/* Returns how many of the tasks from the row `first` on are in its loop: up to the first task
+ * without a parent that has another loop. Sets *rows to the number of their rows. */
+static size_t count_loop(const struct task_tree *tree, const struct report_process *process,
+                         size_t first, size_t *rows)
+{
+    const struct report_task *tasks = process->tasks.items;
+    const struct report_text loop = tasks[tree->tasks[tree->rows[first].first]].loop;
+    size_t i, count = 0;
+
+    for (i = first; i < tree->count; i++) {
+        if (tree->rows[i].depth == 0 &&
+            !text_equals(tasks[tree->tasks[tree->rows[i].first]].loop, loop))
+            break;
+        count += tree->rows[i].count;
+    }
+    *rows = i - first;
+    return count;
+}
+
+void print_tasks(const struct printer *p, const struct report_process *process)
+{
+    struct task_tree tree __attribute__((cleanup(task_tree_free))) = {0};
+    size_t i, end, rows, count;
+
+    if (process->tasks.count == 0 || !task_tree_make(&tree, process, !p->is_full))
+        return;
+    for (i = 0; i < tree.count; i = end) {
+        count = count_loop(&tree, process, i, &rows);
+        put_heading(p, process, process->tasks.items[tree.tasks[tree.rows[i].first]].loop, count);
+        for (end = i + rows; i < end; i++)
+            put_row(p, process, tree.tasks, &tree.rows[i]);
+    }
+}

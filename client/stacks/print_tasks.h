@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/print_tasks: prints the tasks of asyncio as a tree, by what they await:
+ *
+ *     3 tasks of the asyncio loop of MainThread:
+ *
+ *     Task main
+ *       File "bank.py", line 21, in main
+ *         await asyncio.gather(a, b)
+ *       # awaits transfer-0 and transfer-1
+ *
+ *       Task transfer-0
+ *         File "bank.py", line 9, in transfer
+ *           async with dst.lock:
+ *         File "/usr/lib/python3.11/asyncio/locks.py", line 15, in __aenter__
+ *           await self.acquire()
+ *         # in the deadlock above: waits for asyncio.Lock dst.lock, held by transfer-1 since
+ * bank.py:7
+ *
+ *       Task transfer-1
+ *         ...
+ *
+ * The frames are those of the coroutines: each one awaits the next one. A task that several tasks
+ * await is shown below the first of them. Tasks at the same place of the tree with equal stacks are
+ * shown once, from STACK_GROUP_MIN on: "990 tasks: worker-0 ... worker-989". Below the depth
+ * INDENTED_MAX, tasks are not indented further.
+ */
+#ifndef CLIENT_STACKS_PRINT_TASKS_H
+#define CLIENT_STACKS_PRINT_TASKS_H
+
+#include "stacks/print_stack.h"
+
+/* Prints the tasks of all loops of a process. Prints nothing if there are none. If p is full, shows
+ * each task. */
+void print_tasks(const struct printer *p, const struct report_process *process);
+
+#endif
