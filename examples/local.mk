@@ -23,15 +23,19 @@ EXTRA_DIST += \
 	examples/stuck/inherited_lock.py \
 	examples/stuck/inherited_twin.py \
 	examples/stuck/join_in_lock.py \
+	examples/stuck/lock_in_task.py \
 	examples/stuck/log_handler.py \
 	examples/stuck/log_handler_twin.py \
 	examples/stuck/own_lock.py \
+	examples/stuck/own_loop.py \
 	examples/stuck/philosophers.py \
 	examples/stuck/pool.py \
 	examples/stuck/pool_twin.py \
 	examples/stuck/released_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/signal_twin.py \
+	examples/stuck/tasks.py \
+	examples/stuck/tasks_twin.py \
 	examples/stuck/timeout_twin.py \
 	examples/stuck/two_claims_twin.py \
 	examples/stuck/work.py \

@@ -14,7 +14,8 @@ enum {
     PS_COLLECT_REPR = 1,
     PS_COLLECT_SOURCE = 2,
     PS_COLLECT_LOCALS = 4, /* local variables; no code of the program runs */
-    PS_COLLECT_GREENLETS = 8
+    PS_COLLECT_GREENLETS = 8,
+    PS_COLLECT_TASKS = 16
 };
 
 /* The time for all calls of the program's code that may block, in ms. */

@@ -304,19 +304,29 @@ static PyObject *all_missing(PyObject *process, PyObject *common)
     return others ? append(all, others) : NULL;
 }
 
+/* Returns the objects of the facts and those of tasks: a new reference. Both may describe the same
+ * object (report/unite_objects.h). */
+static PyObject *all_objects(PyObject *process, PyObject *common)
+{
+    PyObject *objects = member(&schema_process, common, "objects");
+    PyObject *of_tasks = member(&schema_process, process, "objects");
+
+    return objects == Py_None ? ps_new_ref(of_tasks) : append(objects, of_tasks);
+}
+
 static PyObject *complete(PyObject *process, const struct ps_facts *f, struct known *k)
 {
     ps_auto PyObject *list = PySequence_List(process), *threads = NULL, *missing = NULL;
-    ps_auto PyObject *common = list ? load_common(f, &k->brine) : NULL;
+    ps_auto PyObject *common = list ? load_common(f, &k->brine) : NULL, *objects = NULL;
 
     if (!common)
         return NULL;
     threads = complete_threads(member(&schema_process, process, "threads"), k);
     missing = threads ? all_missing(process, common) : NULL;
-    if (!missing || set_member(&schema_process, list, "threads", threads) < 0 ||
+    objects = missing ? all_objects(process, common) : NULL;
+    if (!objects || set_member(&schema_process, list, "threads", threads) < 0 ||
         set_member(&schema_process, list, "missing", missing) < 0 ||
-        set_member(&schema_process, list, "objects", member(&schema_process, common, "objects")) <
-            0 ||
+        set_member(&schema_process, list, "objects", objects) < 0 ||
         set_member(&schema_process, list, "shortage", member(&schema_process, common, "shortage")) <
             0)
         return NULL;

@@ -84,7 +84,7 @@ const char ps_why_doc[] =
 PyObject *ps_why(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"greenlets", "locals", NULL};
-    long flags = PS_COLLECT_REPR | PS_COLLECT_SOURCE;
+    long flags = PS_COLLECT_REPR | PS_COLLECT_SOURCE | PS_COLLECT_TASKS;
     ps_auto PyObject *process = NULL;
     struct buffer brine = BUFFER_INIT;
     PyObject *result = NULL;

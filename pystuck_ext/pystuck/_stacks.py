@@ -1,4 +1,4 @@
-"""Collects all threads, greenlets and their frames as plain tuples.
+"""Collects all threads, greenlets, tasks and their frames as plain tuples.
 
 This module is a part of the package. The client also sends the source of this module to servers
 that have no pystuck. So the module must run in Python 3.6 and must not import other modules of
@@ -32,6 +32,7 @@ Other rules for running in a program that is stuck:
 """
 
 import _thread
+import collections
 import contextlib
 import functools
 import gc
@@ -43,6 +44,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 
 #: The version of the tuples: see collect().
 SCHEMA = 2
@@ -52,6 +54,7 @@ REPR = 1  #: repr() of threads and greenlets
 SOURCE = 2  #: source lines
 #: The flag 4 asks a pystuck server for local variables. This module does not collect them.
 GREENLETS = 8  #: greenlets; this looks through all objects that the garbage collector knows
+TASKS = 16  #: tasks of asyncio
 
 BUDGET_MS = 500  #: the time for all calls that may block, together
 _ITEM = 0.05  #: seconds for one of these calls
@@ -115,6 +118,7 @@ _system = _keep()
 _mro = vars(type)["__mro__"].__get__
 _class_dict = vars(type)["__dict__"].__get__
 _class_name = vars(type)["__name__"].__get__
+_class_module = vars(type)["__module__"].__get__
 _type_flags = vars(type)["__flags__"].__get__
 _HEAP_TYPE = 1 << 9  #: the bit of a class's __flags__ that says that the class is not built in
 
@@ -937,11 +941,857 @@ class Sources:
         return (line, "error" if line is None else "ok")
 
 
+# ---- Tasks of asyncio ----------------------------------------------------------------------------
+#
+# Tasks are found in the sets of the module asyncio.tasks, from any thread. From Python 3.14 on,
+# these sets do not have the tasks of the C module, which are in lists of C; _pystuck reads the
+# lists. Without _pystuck, all objects are looked through.
+#
+# A task stores the future that it awaits. What sets this future is told by the coroutines of the
+# task (the coroutine of Lock.acquire has the Lock), or by the future's callbacks (those of shield()
+# and run_in_executor() refer to the other future). gc.get_referents() returns the local variables
+# and the value stack of a suspended coroutine; for an entered `async with` this stack has the
+# __aexit__ of the manager.
+#
+# No code of the program runs. Attributes are read with the C descriptors of asyncio's own classes,
+# or with object.__getattribute__ if no class of the object has a descriptor of this name. Tasks are
+# never put into sets or dicts, because a subclass may have its own __hash__.
+
+_TASKS_MAX = 5000  #: the most tasks that are collected
+_TASKS_SECONDS = 0.3  #: the time for it
+_CHAIN_MAX = 200  #: the most coroutines of a task
+_AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
+_ABSENT = object()
+
+_CellType = type((lambda value: lambda: value)(0).__closure__[0])
+_MethodDescriptorType = type(str.join)
+_CORO_TYPES = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_method_func = vars(types.MethodType)["__func__"].__get__
+_method_self = vars(types.MethodType)["__self__"].__get__
+_builtin_self = vars(types.BuiltinFunctionType)["__self__"].__get__
+_IS_STACK_IN_FRAME = sys.version_info < (3, 11)
+
+
+def _names_of(module):
+    """Return the globals of a module that the program has imported; {} if it has not."""
+    module = sys.modules.get(module)
+    return vars(module) if type(module) is types.ModuleType else {}
+
+
+def _bases(cls):
+    """Return the MRO of a class; () for a class of C that is not ready."""
+    return _mro(cls) or ()
+
+
+def _is_descriptor(value):
+    return any(
+        name in _class_dict(base)
+        for base in _bases(type(value))
+        for name in ("__get__", "__set__", "__delete__")
+    )
+
+
+def _field(thing, name):
+    """Return an attribute of an object; None if it has none, or if code would have to run."""
+    for base in _bases(type(thing)):
+        found = _class_dict(base).get(name, _ABSENT)
+        if found is _ABSENT:
+            continue
+        if type(found) is not types.MemberDescriptorType and _is_descriptor(found):
+            return None
+        break
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return None
+
+
+def _lookup(cls, name):
+    """Return what a class or its bases define for a name, as it is in their dicts; or None."""
+    for base in _bases(cls):
+        found = _class_dict(base).get(name, _ABSENT)
+        if found is not _ABSENT:
+            return found
+    return None
+
+
+def _is_of(thing, *types_):
+    """True if the type of an object is one of these.
+
+    The operator `in` would also call __eq__ of a metaclass.
+    """
+    return any(type(thing) is each for each in types_)
+
+
+def _code_of(function):
+    return function.__code__ if type(function) is types.FunctionType else None
+
+
+def _cells(function):
+    """Return the variables of a closure, by name."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        with contextlib.suppress(ValueError):  # an empty cell
+            found[name] = cell.cell_contents
+    return found
+
+
+def _natural(name):
+    """Return a key that sorts Task-2 before Task-10."""
+    parts = re.split("([0-9]{1,18})", name)  # each second one is a number
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _line_starts(code):
+    """Return (offset, line) of the parts of a code object."""
+    if hasattr(code, "co_lines"):
+        return [(start, line) for start, _, line in code.co_lines() if line is not None]
+    offset, line, found = 0, code.co_firstlineno, []
+    for more, lines in zip(code.co_lnotab[::2], code.co_lnotab[1::2]):
+        offset, line = offset + more, line + (lines - 256 if lines > 127 else lines)
+        found.append((offset, line))
+    return [(0, code.co_firstlineno), *found]
+
+
+def _entries_of(code):
+    """Return (offset, line) of each instruction of a code object that enters a `with` block."""
+    numbers = _names_of("opcode").get("opmap", {})
+    names = "BEFORE_ASYNC_WITH", "BEFORE_WITH", "SETUP_WITH"
+    plain = {numbers[name] for name in names if name in numbers}
+    special = numbers.get("LOAD_SPECIAL")  # from 3.14 on; the arguments are __exit__, __aexit__
+    raw, found, starts = code.co_code, [], None
+    for offset in range(0, len(raw), 2):
+        if raw[offset] in plain or (raw[offset] == special and raw[offset + 1] in (1, 3)):
+            starts = starts or _line_starts(code)
+            lines = [line for start, line in starts if start <= offset]
+            found.append((offset, lines[-1] if lines else None))
+    return found
+
+
+class _CodeFacts:
+    """What is known about a code object. It is computed once for all tasks."""
+
+    def __init__(self, code, rule):
+        self.code, self.rule = code, rule
+        self.entries = _entries_of(code)
+        self.may_release = "release" in code.co_names
+        qualname = getattr(code, "co_qualname", None)
+        self.call = _plain(code.co_filename), code.co_name, qualname
+
+
+class _Asyncio:
+    """The classes and functions of asyncio in this program, and what its objects store.
+
+    kinds: words for classes. The kind of an object is the word of the first class in its MRO that
+    has one.
+    """
+
+    #: (module, class, kind, methods that wait)
+    CLASSES = (
+        ("_asyncio", "Task", "task", ()),
+        ("_asyncio", "Future", "future", ()),
+        ("asyncio.tasks", "_PyTask", "py-task", ()),
+        ("asyncio.futures", "_PyFuture", "py-future", ()),
+        ("asyncio.locks", "Lock", "lock", (("acquire", "lock"),)),
+        ("asyncio.locks", "Event", "event", (("wait", "event"),)),
+        ("asyncio.locks", "Condition", "condition", (("wait", "condition"),)),
+        ("asyncio.locks", "Semaphore", "semaphore", (("acquire", "semaphore"),)),
+        ("asyncio.locks", "Barrier", "barrier", (("wait", "barrier"),)),
+        (
+            "asyncio.queues",
+            "Queue",
+            "queue",
+            (("get", "queue-get"), ("put", "queue-put"), ("join", "queue-join")),
+        ),
+        ("asyncio.taskgroups", "TaskGroup", "group", (("__aexit__", "group"), ("_aexit", "group"))),
+        ("asyncio.tasks", "_AsCompletedIterator", "iterator", (("_wait_for_one", "iterator"),)),
+        ("asyncio.streams", "StreamReader", "stream", (("_wait_for_data", "stream"),)),
+        ("asyncio.events", "TimerHandle", "timer", ()),
+        ("concurrent.futures._base", "Future", "concurrent", ()),
+        ("contextlib", "_AsyncGeneratorContextManager", "generator-manager", ()),
+        ("contextlib", "_GeneratorContextManager", "generator-manager", ()),
+        ("contextlib", "AsyncExitStack", "exit-stack", ()),
+        ("contextlib", "ExitStack", "exit-stack", ()),
+    )
+
+    def __init__(self):
+        self.tasks = _names_of("asyncio.tasks")
+        self._bases, self._kinds, self._codes, self._rules = {}, {}, {}, {}
+        self._classes = {}
+        for module, name, kind, methods in self.CLASSES:
+            cls = _names_of(module).get(name)
+            if not issubclass(type(cls), type):
+                continue
+            self._bases[id(cls)] = kind
+            self._classes[kind] = cls
+            for method, rule in methods:
+                self._add_rule(_class_dict(cls).get(method), rule, kind)
+        self._add_rule(self.tasks.get("_wait"), "wait", None)
+        self._add_rule(self.tasks.get("sleep"), "sleep", None)
+        if sys.version_info < (3, 12):  # later versions await the future itself
+            self._add_rule(self.tasks.get("wait_for"), "wait-for", None)
+        mixin = _names_of("asyncio.locks").get("_ContextManagerMixin")
+        self.lock_exit = _class_dict(mixin).get("__aexit__") if type(mixin) is type else None
+        self.lock_enter = _class_dict(mixin).get("__aenter__") if type(mixin) is type else None
+        self.gathering = self.tasks.get("_GatheringFuture")
+        self.future_await = _code_of(
+            _class_dict(self._classes["py-future"]).get("__await__")
+            if "py-future" in self._classes
+            else None
+        )
+        self._read_c_fields()
+
+    def _add_rule(self, function, rule, kind):
+        code = _code_of(function)
+        if code is not None:
+            self._rules[id(code)] = rule, kind
+
+    def _read_c_fields(self):
+        """Find the C descriptors of _asyncio.Task and _asyncio.Future."""
+        self._fields = {}
+        for kind in ("future", "task"):
+            names = _class_dict(self._classes[kind]) if kind in self._classes else {}
+            for name in "_state _loop _callbacks _fut_waiter _coro _must_cancel".split():
+                if type(names.get(name)) is types.GetSetDescriptorType:
+                    self._fields[kind, name] = names[name].__get__
+            if type(names.get("get_name")) is _MethodDescriptorType:
+                self._fields[kind, "_name"] = names["get_name"]
+
+    def kind(self, thing):
+        """Return the word for an object's class, or None."""
+        cls = type(thing)
+        known = self._kinds.get(id(cls))
+        if known is None:  # the class is kept, so that no other class gets its id
+            words = [self._bases[id(base)] for base in _bases(cls) if id(base) in self._bases]
+            known = self._kinds[id(cls)] = cls, words[0] if words else None
+        return known[1]
+
+    def read(self, thing, name):
+        """Return a field of a future or task."""
+        kind = self.kind(thing)
+        read = self._fields.get((kind, name))
+        if read is not None:
+            return read(thing)
+        return None if kind in ("task", "future") else _field(thing, name)
+
+    def is_task(self, thing):
+        return self.kind(thing) in ("task", "py-task")
+
+    def is_future(self, thing):
+        return self.kind(thing) in ("task", "py-task", "future", "py-future")
+
+    def is_pending(self, future):
+        return self.read(future, "_state") == "PENDING"
+
+    def facts_of(self, code):
+        known = self._codes.get(id(code))
+        if known is None:
+            rule = self._rules.get(id(code), (None, None))
+            if code.co_name == "_wait_for_one" and rule[0] is None:  # of as_completed(), up to 3.12
+                completed = _code_of(self.tasks.get("as_completed"))
+                if completed is not None and any(code is each for each in completed.co_consts):
+                    rule = "completed", "queue"
+            known = self._codes[id(code)] = _CodeFacts(code, rule)
+        return known
+
+    # -- The tasks --
+
+    def _subclasses(self):
+        """Return the ids of all classes whose objects are tasks of the C module."""
+        found, left = {}, [self._classes["task"]]
+        while left:
+            cls = left.pop()
+            if id(cls) not in found:
+                found[id(cls)] = cls
+                left += type.__subclasses__(cls)
+        return set(found)
+
+    def _of_c_lists(self):
+        """Return the tasks that are only in lists of C, from Python 3.14 on."""
+        if sys.version_info < (3, 14) or "task" not in self._classes:
+            return []
+        read = getattr(sys.modules.get("_pystuck"), "asyncio_tasks", None)
+        found = read(self._classes["task"]) if read is not None else None
+        if found is None:
+            wanted = self._subclasses()
+            found = [thing for thing in gc.get_objects() if id(type(thing)) in wanted]
+        return found
+
+    def all_tasks(self):
+        """Return all tasks that are not done, in no order."""
+        found = []
+        for module in ("asyncio.tasks", "_asyncio"):
+            names = _names_of(module)
+            for name in ("_scheduled_tasks", "_all_tasks", "_eager_tasks"):
+                data = names.get(name)
+                if type(data) is weakref.WeakSet:
+                    data = _field(data, "data")
+                found += list(data) if type(data) is set else []
+        found = [each() if type(each) is weakref.ReferenceType else each for each in found]
+        found += self._of_c_lists()
+        found = {id(each): each for each in found if self.is_task(each)}
+        return [each for each in found.values() if self.is_pending(each)]
+
+    def name(self, task):
+        name = self.read(task, "_name")
+        if not issubclass(type(name), str):
+            return f"task at {id(task):#x}"
+        return _plain(name)
+
+    # -- Coroutines --
+
+    def chain(self, task):
+        """Return the coroutines of a task as (coroutine, frame or None), the outermost first."""
+        found, thing = [], self.read(task, "_coro")
+        while thing is not None and len(found) < _CHAIN_MAX:
+            kind = type(thing)
+            if kind is types.CoroutineType:
+                found.append((thing, thing.cr_frame))
+                thing = thing.cr_await
+            elif kind is types.GeneratorType:
+                if thing.gi_code is not self.future_await:
+                    found.append((thing, thing.gi_frame))
+                thing = thing.gi_yieldfrom
+            elif kind is types.AsyncGeneratorType:
+                found.append((thing, thing.ag_frame))
+                thing = thing.ag_await
+            else:
+                thing = self._wrapped(thing)
+        return [each for each in found if each[1] is not None]
+
+    def _wrapped(self, thing):
+        """Return the coroutine that an object of C awaits, such as async_generator_asend."""
+        cls = type(thing)
+        if _type_flags(cls) & _HEAP_TYPE or self.is_future(thing):
+            return None
+        word = _class_name(cls)
+        if word not in (
+            "async_generator_asend",
+            "async_generator_athrow",
+            "coroutine_wrapper",
+            "anext_awaitable",
+        ):
+            return None
+        for each in gc.get_referents(thing):
+            if _is_of(each, *_CORO_TYPES) or _class_name(type(each)) == "async_generator_asend":
+                return each
+        return None
+
+    def referents(self, coroutine, frame):
+        """Return the local variables and the value stack of a suspended coroutine, in this order.
+
+        There are other objects among them.
+        """
+        return gc.get_referents(frame if _IS_STACK_IN_FRAME else coroutine)
+
+    def first(self, referents, kind):
+        """Return the first object of this kind, which may be a variable of a closure."""
+        for each in referents:
+            if type(each) is _CellType:
+                each = _attempt(lambda cell=each: cell.cell_contents)
+            if self.kind(each) == kind:
+                return each
+        return None
+
+    # -- Managers of entered `with` blocks --
+
+    def managers(self, referents):
+        """Return the managers whose __exit__ or __aexit__ are among the referents."""
+        found, before = [], None
+        for each in referents:
+            manager = self._manager(before, each)
+            before = each
+            if manager is not _ABSENT:
+                found.append(manager)
+        return found
+
+    @staticmethod
+    def _manager(before, each):
+        kind = type(each)
+        if kind is types.MethodType:
+            function = _method_func(each)
+            if type(function) is types.FunctionType and function.__name__ in (
+                "__aexit__",
+                "__exit__",
+            ):
+                return _method_self(each)
+        elif kind is types.BuiltinFunctionType and each.__name__ == "__exit__":
+            return _builtin_self(each)
+        # From 3.14 on, the stack has the function and then the manager.
+        kind = type(before)
+        if kind is types.FunctionType and before.__name__ in ("__aexit__", "__exit__"):
+            found = _lookup(type(each), before.__name__)
+            return each if found is before else _ABSENT
+        if kind is _MethodDescriptorType and before.__name__ == "__exit__":
+            return each if _lookup(type(each), "__exit__") is before else _ABSENT
+        return _ABSENT
+
+    def inner_managers(self, manager, depth=3):
+        """Return a manager and those that it has entered: ExitStack, @asynccontextmanager."""
+        kind, found = self.kind(manager), [manager]
+        if depth == 0 or kind not in ("exit-stack", "generator-manager"):
+            return found
+        inner = []
+        if kind == "exit-stack":
+            callbacks = _field(manager, "_exit_callbacks")
+            pairs = list(callbacks) if type(callbacks) is collections.deque else []
+            inner = [
+                _method_self(each[1])
+                for each in pairs
+                if type(each) is tuple and len(each) == 2 and type(each[1]) is types.MethodType
+            ]
+        else:
+            generator = _field(manager, "gen")
+            if type(generator) is types.AsyncGeneratorType:
+                frame = generator.ag_frame
+            elif type(generator) is types.GeneratorType:
+                frame = generator.gi_frame
+            else:
+                return found
+            if frame is not None:
+                inner = self.managers(self.referents(generator, frame))
+        for each in inner:
+            found += self.inner_managers(each, depth - 1)
+        return found
+
+    def is_plain_lock(self, thing):
+        """True if `async with` of this asyncio.Lock runs only the code of asyncio."""
+        cls = type(thing)
+        lock = self._classes.get("lock")
+        return (
+            _lookup(cls, "__aexit__") is self.lock_exit
+            and _lookup(cls, "__aenter__") is self.lock_enter
+            and all(
+                _lookup(cls, name) is _class_dict(lock).get(name) for name in ("acquire", "release")
+            )
+        )
+
+    # -- What sets a future --
+
+    def _callbacks(self, future):
+        """Return (name, variables) of the callbacks of a future that are functions of asyncio."""
+        callbacks = self.read(future, "_callbacks")
+        for each in callbacks if type(callbacks) is list else ():
+            function = each[0] if type(each) is tuple and each else each
+            if type(function) is not types.FunctionType or not function.__closure__:
+                continue
+            if type(function.__globals__.get("__name__")) is str and function.__globals__[
+                "__name__"
+            ].startswith("asyncio."):
+                yield function.__name__, _cells(function)
+
+    def awaited(self, future, seen=0):
+        """Return the tasks and other futures that must be done before this future is."""
+        if self.is_task(future):
+            return [future]
+        if type(future) is self.gathering and seen < 5:
+            return self.awaited_of(_field(future, "_children"), seen + 1)
+        for name, cells in self._callbacks(future):
+            if name == "_outer_done_callback" and self.is_future(cells.get("inner")) and seen < 5:
+                return self.awaited(cells["inner"], seen + 1)
+            if name == "_call_check_cancel" and self.kind(cells.get("source")) == "concurrent":
+                return [cells["source"]]
+        return [future]
+
+    def awaited_of(self, futures, seen=0):
+        """Return the same for a list or set of futures."""
+        found = []
+        if not _is_of(futures, list, set, frozenset, tuple):
+            return found
+        for each in list(futures):
+            if len(found) >= _AWAITS_MAX:
+                break
+            if self.is_future(each) and self.is_pending(each):
+                found += self.awaited(each, seen)
+        return list({id(each): each for each in found}.values())
+
+    def destinations(self, task):
+        """Yield the concurrent futures that the result of a task will set."""
+        for name, cells in self._callbacks(task):
+            if name == "_call_set_state" and self.kind(cells.get("destination")) == "concurrent":
+                yield cells["destination"]
+
+    def requested(self, loop):
+        """Yield the concurrent futures of run_coroutine_threadsafe() that have no task yet."""
+        ready = _field(loop, "_ready")
+        for handle in list(ready)[:_AWAITS_MAX] if type(ready) is collections.deque else ():
+            function = _field(handle, "_callback")
+            if (
+                type(function) is types.FunctionType
+                and function.__globals__ is self.tasks
+                and function.__closure__
+            ):
+                future = _cells(function).get("future")
+                if self.kind(future) == "concurrent":
+                    yield future
+
+    def completions(self, task):
+        """Yield (queue, tasks) of each as_completed() that waits for a task, up to Python 3.12."""
+        for name, cells in self._callbacks(task):
+            if name == "_on_completion" and self.kind(cells.get("done")) == "queue":
+                yield cells["done"], cells.get("todo")
+
+
+class _TaskFacts:
+    """A task, and what is known about it."""
+
+    def __init__(self, task, name):
+        self.task, self.name = task, name
+        self.waiter = self.loop = self.state = None
+        self.calls = []  # (file, line, function, qualified name)
+        self.awaits, self.wait = [], None
+        self.claims = []  # (manager, frame number, file, line, certainty)
+
+    def ident(self):
+        return f"task:{id(self.task):#x}"
+
+
+class _Tasks:
+    """Collects the tasks of all loops of all threads, and the objects that they wait for."""
+
+    def __init__(self, frames, want):
+        """frames: returns the innermost frames of threads, by ident. want: asks for a source line.
+
+        want is called with (code object, lines, globals).
+        """
+        self._frames, self._want = frames, want
+        self._asyncio = _Asyncio()
+        self._objects = {}  # {id: (object, kind)}
+        self._loops, self._completions, self._results = {}, {}, []
+        self._claims = {}  # {id of a lock: [(facts, hold)]}
+        self.facts, self.missing = [], []
+
+    def collect(self):
+        deadline = _system.now() + _TASKS_SECONDS
+        tasks = self._asyncio.all_tasks()
+        named = sorted(
+            [(_natural(name), name, id(each), each) for name, each in self._named(tasks)],
+            key=lambda each: each[:1] + each[2:3],
+        )
+        for _, name, _, task in named[:_TASKS_MAX]:
+            if _system.now() > deadline:
+                break
+            self.facts.append(self._facts_of(task, name))
+        if len(self.facts) < len(named):
+            self.missing.append(("tasks", f"there are {len(named)}, {len(self.facts)} were read"))
+        for each in self.facts:
+            self._complete(each)
+        self._drop_moved()
+
+    def _named(self, tasks):
+        return [(self._asyncio.name(each), each) for each in tasks]
+
+    # -- One task --
+
+    def _facts_of(self, task, name):
+        known = self._asyncio
+        facts = _TaskFacts(task, name)
+        facts.waiter = known.read(task, "_fut_waiter")
+        facts.loop = known.read(task, "_loop")
+        chain = known.chain(task)
+        if len(chain) >= _CHAIN_MAX:
+            note = "coroutines", f"only the first {_CHAIN_MAX} of a task were read"
+            if note not in self.missing:
+                self.missing.append(note)
+        if facts.loop is not None:
+            self._loops[id(facts.loop)] = facts.loop
+        facts.state = self._state_of(facts, chain)
+        self._add_calls(facts, [frame for _, frame in chain])
+        if facts.state == "running":
+            self._add_running(facts, chain)
+        elif chain:
+            self._read_coroutines(facts, chain)
+        for queue, todo in known.completions(task):
+            self._completions[id(queue)] = queue, todo
+        self._results += [(each, facts.ident()) for each in known.destinations(task)]
+        return facts
+
+    def _state_of(self, facts, chain):
+        if chain:
+            outer = chain[0][0]
+            kind = type(outer)
+            is_running = (kind is types.CoroutineType and outer.cr_running) or (
+                kind is types.GeneratorType and outer.gi_running
+            )
+            if is_running:
+                return "running"
+        return "ready" if facts.waiter is None else "waiting"
+
+    def _add_calls(self, facts, frames):
+        for frame in frames:
+            code, number = frame.f_code, frame.f_lineno
+            file, function, qualname = self._asyncio.facts_of(code).call
+            facts.calls.append((file, number, function, qualname))
+            self._want(code, (number,), frame.f_globals)
+
+    def _add_running(self, facts, chain):
+        """Add the frames of a running task that are not of its outermost coroutine."""
+        outer = chain[0][1]
+        for frame in self._frames().values():
+            called = []
+            while frame is not None and frame is not outer:
+                called.append(frame)
+                frame = frame.f_back
+            if frame is outer:
+                facts.calls = []
+                self._add_calls(facts, [outer, *called[::-1][:_CHAIN_MAX]])
+                return
+
+    def _read_coroutines(self, facts, chain):
+        """Find what a suspended task waits for and what it holds."""
+        known, rule, at, where, timed = self._asyncio, None, None, 0, False
+        for i, (coroutine, frame) in enumerate(chain):
+            code = known.facts_of(frame.f_code)
+            name, kind = code.rule
+            if name is None and not code.entries:
+                continue
+            referents = known.referents(coroutine, frame)
+            if code.entries:
+                timed = self._read_managers(facts, chain, i, code, referents) or timed
+            if name is None:
+                continue
+            timed = timed or known.first(referents, "timer") is not None
+            if name == "condition":  # wait() has released its lock
+                self._release(facts, _field(known.first(referents, kind), "_lock"))
+            if rule is None or (rule == "condition" and name == "lock"):
+                rule, where = name, max(i - 1, 0)
+                at = known.first(referents, kind) if kind else referents
+                while where > 0 and known.facts_of(chain[where][1].f_code).code.co_name == (
+                    "__aenter__"
+                ):
+                    where -= 1
+        if facts.waiter is not None:
+            facts.wait = rule, at, where, timed
+
+    def _read_managers(self, facts, chain, i, code, referents):
+        """Add the locks whose `with` blocks a coroutine has entered.
+
+        Returns True if the manager of one of the blocks has a timer, as asyncio.timeout() has.
+        """
+        known, timed = self._asyncio, False
+        managers = known.managers(referents)
+        lasti = chain[i][1].f_lasti
+        passed = [line for offset, line in code.entries if offset <= lasti]
+        lines = passed if len(passed) == len(managers) else [None] * len(managers)
+        if len(set(passed)) == 1:
+            lines = passed[:1] * len(managers)
+        if i + 1 < len(chain) and chain[i + 1][1].f_code.co_name == "__aenter__":
+            managers = managers[:-1]  # this block has not been entered yet
+        for manager, line in zip(managers, lines):
+            for each in known.inner_managers(manager):
+                kind = known.kind(each)
+                if kind == "condition":
+                    each = _field(each, "_lock")
+                    kind = known.kind(each)
+                is_lock = kind == "lock" and known.is_plain_lock(each)
+                if is_lock or kind == "semaphore" or type(each) is _thread.LockType:
+                    file = code.call[0]
+                    certainty = "likely" if code.may_release else "seen"
+                    facts.claims.append((each, i, file, line, certainty))
+                elif kind is None and self._has_timer(each):
+                    timed = True
+        return timed
+
+    def _has_timer(self, manager):
+        """True if a manager refers to a timer that is running."""
+        if _type_flags(type(manager)) & _HEAP_TYPE == 0:
+            return False
+        referents = gc.get_referents(manager)
+        own = [each for each in referents if type(each) is dict]
+        for each in referents + [value for names in own for value in names.values()]:
+            if self._asyncio.kind(each) == "timer" and _field(each, "_cancelled") is not True:
+                return True
+        return False
+
+    @staticmethod
+    def _release(facts, lock):
+        facts.claims = [each for each in facts.claims if each[0] is not lock]
+
+    # -- What tasks wait for --
+
+    def _complete(self, facts):
+        """Find the tasks that a task awaits, after all tasks have been read."""
+        if facts.wait is None:
+            return
+        known = self._asyncio
+        rule, at, where, timed = facts.wait
+        targets = None
+        if rule == "wait":
+            futures = [each for each in at if _is_of(each, set, frozenset, list, tuple)]
+            futures = [each for each in futures if known.awaited_of(each)]
+            targets = known.awaited_of(futures[0]) if futures else []
+        elif rule == "wait-for":
+            futures = [each for each in at if known.is_future(each) and each is not facts.waiter]
+            targets = known.awaited_of(futures) or known.awaited(facts.waiter)
+        elif rule == "group" and at is not None:
+            targets = known.awaited_of(_field(at, "_tasks"))
+        elif rule == "iterator" and at is not None:
+            targets = known.awaited_of(_field(at, "_todo"))
+        elif rule == "completed" and id(at) in self._completions:
+            targets = known.awaited_of(self._completions[id(at)][1])
+        elif rule is None or at is None:
+            targets, where = known.awaited(facts.waiter), len(facts.calls) - 1
+        if rule == "sleep":
+            facts.wait = None, "sleep", where, True
+        elif targets:
+            self._set_awaited(facts, targets, where, timed)
+        elif targets is not None:
+            facts.wait = None, "future", where, timed
+        else:
+            self._objects[id(at)] = at, rule
+            facts.wait = f"obj:{id(at):#x}", rule, where, timed
+
+    def _set_awaited(self, facts, targets, where, timed):
+        known = self._asyncio
+        tasks = [each for each in targets if known.is_task(each)]
+        if len(targets) == 1 and not tasks:
+            target = targets[0]
+            self._objects[id(target)] = target, "future"
+            facts.wait = f"obj:{id(target):#x}", "future", where, timed
+            return
+        if len(targets) > 1:  # many are in sets, which have no order
+            targets = sorted(targets, key=self._order)
+        # A future that is not a task has an id that no task has.
+        facts.awaits = [
+            f"task:{id(each):#x}" if known.is_task(each) else f"obj:{id(each):#x}"
+            for each in targets
+        ]
+        facts.wait = (facts.awaits[0] if len(targets) == 1 else None), "task", where, timed
+
+    def _order(self, future):
+        is_task = self._asyncio.is_task(future)
+        return not is_task, _natural(self._asyncio.name(future)) if is_task else [], id(future)
+
+    def _drop_moved(self):
+        """Forget what tasks waited for and held that have run since they were read."""
+        for facts in self.facts:
+            if self._asyncio.read(facts.task, "_fut_waiter") is not facts.waiter:
+                facts.wait, facts.awaits, facts.claims = None, [], []
+            for claim in facts.claims:
+                self._claims.setdefault(id(claim[0]), []).append((facts, claim))
+                self._objects.setdefault(id(claim[0]), (claim[0], "lock"))
+
+    # -- Loops --
+
+    def _thread_of(self, loop):
+        """Return the ident of the thread that runs a loop, or None."""
+        ident = _field(loop, "_thread_id")
+        return ident if type(ident) is int else None
+
+    def _threads_of_loops(self):
+        """Return the idents of the threads that run loops, by the ids of the loops."""
+        found = {key: self._thread_of(loop) for key, loop in self._loops.items()}
+        # Loops that are not written in Python do not tell.
+        unknown = [
+            key for key, loop in self._loops.items() if _lookup(type(loop), "_run_once") is None
+        ]
+        if len(unknown) == 1:
+            running = [
+                ident for ident, frame in self._frames().items() if _is_in_asyncio_run(frame)
+            ]
+            running = [ident for ident in running if ident not in found.values()]
+            if len(running) == 1:
+                found[unknown[0]] = running[0]
+        return found
+
+    # -- The answer --
+
+    @staticmethod
+    def task_tuple(facts):
+        """Return a task as a tuple, without its frames."""
+        wait = facts.wait
+        return (
+            facts.ident(),
+            sendable(facts.name),
+            None if facts.loop is None else f"loop:{id(facts.loop):#x}",
+            facts.state,
+            tuple(facts.awaits),
+            wait and (wait[0], wait[1], None, "known", wait[2], wait[3]),
+            None,  # frames
+            None,  # notes
+            tuple(
+                [
+                    (
+                        f"obj:{id(lock):#x}",
+                        (number, sendable(file), line) if line is not None else None,
+                        certainty,
+                        "with",
+                    )
+                    for lock, number, file, line, certainty in facts.claims
+                ]
+            ),
+        )
+
+    def objects(self):
+        """Return the objects that tasks wait for or hold, and the loops, as tuples."""
+        found = [self._object_tuple(*each) for each in self._objects.values()]
+        threads = self._threads_of_loops()
+        for key, loop in self._loops.items():
+            if threads[key] is not None:
+                runner = f"thread:{threads[key]}"
+                self._results += [(each, runner) for each in self._asyncio.requested(loop)]
+        for future, holder in self._results:
+            name = f"obj:{id(future):#x}"
+            kind = _type_name(type(future))
+            found.append((name, "future", kind, None, (holder,), "known", ()))
+        for key, loop in self._loops.items():
+            holders = () if threads[key] is None else (f"thread:{threads[key]}",)
+            status = "known" if holders else "not-known"
+            name = f"loop:{key:#x}"
+            found.append((name, "loop", _type_name(type(loop)), None, holders, status, ()))
+        return tuple(found)
+
+    def _object_tuple(self, thing, rule):
+        claims = self._claims.get(id(thing), [])
+        holders = {facts.ident(): None for facts, _ in claims}
+        kind = rule.partition("-")[0]
+        is_locked = self._is_locked(thing)
+        if is_locked is False:
+            holders, status = {}, "free"
+        elif (kind == "lock" and len(holders) == 1) or (kind == "semaphore" and holders):
+            status = "known"
+        else:
+            status = "not-known" if kind in ("lock", "semaphore") else None
+        detail = ()
+        if self._asyncio.kind(thing) == "concurrent":
+            state = _field(thing, "_state")
+            detail = (("state", state),) if type(state) is str else ()
+        name = f"obj:{id(thing):#x}"
+        return (name, kind, _type_name(type(thing)), None, tuple(holders), status, detail)
+
+    def _is_locked(self, thing):
+        """Return whether a lock is locked; None if the object is not a lock."""
+        if type(thing) is _thread.LockType:
+            return thing.locked()
+        if self._asyncio.kind(thing) == "lock":
+            return _field(thing, "_locked") is True
+        return None
+
+
+def _want_nothing(_code, _lines, _names):
+    """Ask for no source lines."""
+
+
+def _type_name(cls):
+    """Return the name of a class with its module, without code of a metaclass."""
+    module, name = _attempt(lambda: _class_module(cls)), _class_name(cls)
+    return sendable(f"{module}.{name}" if type(module) is str else name)
+
+
+def _is_in_asyncio_run(frame):
+    """True if one of the frames is of asyncio.run(), or of a library with a function like it."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "asyncio.runners":
+            return True
+        frame = frame.f_back
+    return False
+
+
 # ---- The answer ----------------------------------------------------------------------------------
 
 
 class Answer:
-    """The threads and greenlets of this process. This object keeps no frames alive."""
+    """The threads, greenlets and tasks of this process. This object keeps no frames alive."""
 
     def __init__(self, flags, budget_ms=BUDGET_MS, caller=None):
         """flags and budget_ms: see collect(). caller: see threads()."""
@@ -958,6 +1808,9 @@ class Answer:
         self._collect_threads(caller)
         if flags & GREENLETS:
             self._collect_greenlets()
+        self._tasks, self._objects, self._missing = None, None, []
+        if flags & TASKS:
+            self._collect_tasks(caller)
 
     def _calls(self, frame):
         """Return (file, line, function, qualified name) of each call, the outermost first."""
@@ -987,6 +1840,15 @@ class Answer:
         for thing, frame in greenlets():
             self._greenlets.append((thing, self._calls(frame)))
             self._titles.add(thing)
+
+    def _collect_tasks(self, caller):
+        want = self._sources.want if self._flags & SOURCE else _want_nothing
+        found = _Tasks(lambda: _frames(caller), want)
+        found.collect()
+        # The frames are made into tuples later, when the source lines are known. The tasks are
+        # forgotten now.
+        self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
+        self._objects, self._missing = found.objects(), found.missing
 
     def finish(self):
         """Make the calls that may block."""
@@ -1061,13 +1923,20 @@ class Answer:
             for item in self._items
             if item.status == "skipped"
         }
-        return tuple(sorted(found))
+        return tuple(sorted(found) + self._missing)
 
     def threads(self):
         return tuple([self._thread_tuple(*each) for each in self._threads])
 
     def greenlets(self):
         return tuple([self._greenlet_tuple(*each) for each in self._greenlets])
+
+    def tasks(self):
+        if self._tasks is None:
+            return None
+        return tuple(
+            [(*task[:6], self._frame_tuples(calls), *task[7:]) for calls, task in self._tasks]
+        )
 
     def process(self):
         """Return the whole answer: see collect()."""
@@ -1093,6 +1962,8 @@ class Answer:
             None,  # gil
             self.threads(),
             self.greenlets(),
+            self.tasks(),
+            self._objects,
         )
 
 
@@ -1100,7 +1971,7 @@ def _argument(value):
     """Return an item of sys.argv as text, without running code of the item."""
     if issubclass(type(value), str):
         return sendable(str.__str__(value))
-    is_plain = type(value) in (int, float, bool, bytes, type(None))
+    is_plain = _is_of(value, int, float, bool, bytes, type(None))
     return repr(value) if is_plain else sendable(object.__repr__(value))
 
 
@@ -1128,8 +1999,8 @@ def finish(answer):
 def collect(flags, budget_ms=BUDGET_MS, own_thread=False):
     """Return all that is known about this process, as a tuple of plain values.
 
-    flags: a sum of REPR, SOURCE and GREENLETS. budget_ms: the time for all calls that may block.
-    own_thread: also collect the calling thread, without the frames of this module.
+    flags: a sum of REPR, SOURCE, GREENLETS and TASKS. budget_ms: the time for all calls that may
+    block. own_thread: also collect the calling thread, without the frames of this module.
     The members are those of report/schema.c in the pystuck sources, in that order. Structs and
     lists are tuples, and unknown values are None. Unknown members at the end are left out.
     """

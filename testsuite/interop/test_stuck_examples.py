@@ -181,6 +181,44 @@ for Semaphore slots
 """,
 }
 
+#: Programs whose reasons are only known to a server, since the stack reader knows no tasks.
+REASONS_OF_TASKS = {
+    "tasks.py": """\
+DEADLOCK: transfer-1 -> transfer-0 -> transfer-1
+  transfer-1 (tasks.py:9) waits for asyncio.Lock dst.lock, held by transfer-0 since tasks.py:7
+  transfer-0 (tasks.py:9) waits for asyncio.Lock dst.lock, held by transfer-1 since tasks.py:7
+  # awaits transfer-0 and transfer-1: can never continue
+    # in the deadlock above: waits for asyncio.Lock dst.lock, held by transfer-1 since tasks.py:7
+    # in the deadlock above: waits for asyncio.Lock dst.lock, held by transfer-0 since tasks.py:7
+""",
+    "tasks_twin.py": """\
+second apparently waits for first (tasks_twin.py:11), which awaits attempt, with a timeout
+  second (tasks_twin.py:17) waits for asyncio.Lock a, apparently held by first since tasks_twin.py:8
+  # awaits first and second
+    # awaits attempt, which waits for an asyncio.Lock; the wait has a timeout
+      # waits for an asyncio.Lock, holder not known
+    # waits for asyncio.Lock a, apparently held by first since tasks_twin.py:8, which awaits attempt
+""",
+    "own_loop.py": """\
+DEADLOCK: MainThread waits for the result of a Future that it computes itself
+  MainThread (own_loop.py:11) waits for the result of a Future, computed by itself
+the asyncio loop of MainThread is blocked by a synchronous call: threading.Condition.wait \
+(own_loop.py:11), waits for the result of a Future, computed by itself
+  # in the deadlock above: waits for the result of a Future, computed by itself
+  # running in MainThread
+""",
+    "lock_in_task.py": """\
+DEADLOCK: MainThread -> keeper -> MainThread
+  MainThread (lock_in_task.py:18) waits for Lock lock, held by keeper since lock_in_task.py:10
+  keeper (lock_in_task.py:11) sleeps, but only MainThread can run it
+the asyncio loop of MainThread is blocked by a synchronous call: main (lock_in_task.py:18), \
+waits for Lock lock, apparently held by keeper since lock_in_task.py:10
+  # in the deadlock above: waits for Lock lock, held by keeper since lock_in_task.py:10
+  # running in MainThread
+  # in the deadlock above: sleeps
+""",
+}
+
 
 def conclusions(output: str) -> str:
     """The findings, which are the lines before the first thread, and the notes, in that order."""
@@ -191,7 +229,7 @@ def conclusions(output: str) -> str:
     output = re.sub(r" since logging/__init__.py:\d+", "", output)  # from Python 3.13 on
     output = re.sub(r"now in (\w+\.)+(\w+) \(", r"now in \2 (", output)  # up to 3.10: no classes
     findings, _, _ = output.partition("<")
-    notes = [line for line in output.splitlines(True) if line.startswith("  # ")]
+    notes = [line for line in output.splitlines(True) if line.lstrip().startswith("# ")]
     findings = re.sub(", which (sleeps|is in the system call) .*", "", findings)
     calls = ("  # sleeps ", "  # in the system call ")
     return (
@@ -249,10 +287,13 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
             running.kill()
 
 
-@pytest.mark.parametrize("name", REASONS)
-def test_the_reason_is_named(start: Callable[[str], list[str]], name: str) -> None:
-    arguments = start(name)
-    never_continues = REASONS[name].startswith(("DEADLOCK", "ABANDONED"))
+#: Notes about tasks, which only a server adds.
+NOTES_OF_TASKS = {"blocked_loop.py": "  # running in MainThread\n"}
+
+
+def check_conclusions(arguments: list[str], wanted: str) -> None:
+    """Waits until pystuck(1) draws these conclusions."""
+    never_continues = wanted.startswith(("DEADLOCK", "ABANDONED"))
     output = ""
 
     def is_there() -> bool:
@@ -260,12 +301,25 @@ def test_the_reason_is_named(start: Callable[[str], list[str]], name: str) -> No
         done = pystuck("--check", *arguments)
         output = done.stdout
         assert never_continues or not output.startswith(("DEADLOCK", "ABANDONED"))
-        if conclusions(output) != REASONS[name]:
+        if conclusions(output) != wanted:
             return False
         assert done.returncode == (3 if never_continues else 0)
         return True
 
-    wait_until(is_there, f"the conclusions {REASONS[name]}", details=lambda: output)
+    wait_until(is_there, f"the conclusions {wanted}", details=lambda: output)
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_is_named(start: Callable[[str], list[str]], name: str) -> None:
+    arguments = start(name)
+    notes = "" if arguments[0] == "--pid" else NOTES_OF_TASKS.get(name, "")
+    check_conclusions(arguments, REASONS[name] + notes)
+
+
+@pytest.mark.parametrize("start", ["server"], indirect=True)
+@pytest.mark.parametrize("name", REASONS_OF_TASKS)
+def test_the_reason_of_tasks_is_named(start: Callable[[str], list[str]], name: str) -> None:
+    check_conclusions(start(name), REASONS_OF_TASKS[name])
 
 
 def test_the_readme_shows_the_deadlock() -> None:
@@ -274,4 +328,4 @@ def test_the_readme_shows_the_deadlock() -> None:
 
 
 def test_each_program_has_a_reason() -> None:
-    assert {each.name for each in PROGRAMS.glob("*.py")} == set(REASONS)
+    assert {each.name for each in PROGRAMS.glob("*.py")} == set(REASONS) | set(REASONS_OF_TASKS)

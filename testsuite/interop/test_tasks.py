@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tasks of asyncio, as a tree, for a program with tasks in known states."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Running, debuggee_environment, pystuck, python, run_python, wait_until
+from prompts import Prompt
+
+PROGRAM = Path(__file__).parent / "programs" / "tasks.py"
+
+WAITS = "which waits for the result of an asyncio.Future"
+
+#: The titles and notes of all tasks. "3.11:" marks those that only exist since this version.
+TREE = f"""\
+33 tasks of the asyncio loop of MainThread, which is blocked:
+Task count
+  # waits for the result of an asyncio.Future
+Task dead 1
+  # in the deadlock above: waits for Lock other, held by dead 0 since tasks.py:108
+Task first of
+  # awaits dead 0 and holder
+  Task dead 0
+    # in the deadlock above: waits for Lock other, held by dead 1 since tasks.py:108
+  Task holder
+    # waits for the result of an asyncio.Future
+Task gather
+  # awaits taker 0 and taker 1
+  Task taker 0
+    # waits for Lock lock, apparently held by holder since tasks.py:86, {WAITS}
+  Task taker 1
+    # waits for Lock lock, apparently held by manager since tasks.py:97, {WAITS}
+Task gather stuck
+  # awaits dead 0, which is in the deadlock above
+Task getter
+  # waits for an item in an asyncio.Queue
+Task grabber
+  # waits for the result of an asyncio.Future
+Task grouped
+  # awaits in group, {WAITS}
+  Task in group
+    # waits for the result of an asyncio.Future
+Task holds condition
+  # waits for the result of an asyncio.Future
+Task limited
+  # awaits dead 0, which is in the deadlock above; the wait has a timeout
+Task main
+  # running in MainThread
+Task manager
+  # waits for the result of an asyncio.Future
+Task notified
+  # waits for a notification of asyncio.Condition condition
+Task other thread
+  # waits for the result of a Future, computed by asyncio_0, which waits for an Event to be set
+Task ready
+  # ready to run in MainThread
+Task releases
+  # waits for the result of an asyncio.Future
+Task shielded
+  # awaits dead 0, which is in the deadlock above
+Task sleeper
+  # sleeps
+Task some
+  # awaits dead 0 and holder; the wait has a timeout
+Task taker 2
+  # waits for Lock lock, apparently held by manager since tasks.py:97, {WAITS}
+Task taker 5
+  # waits for Lock lock, perhaps held by releases since tasks.py:115, {WAITS}
+Task timed
+  # waits for the result of an asyncio.Future; the wait has a timeout
+6 tasks: worker-0 ... worker-5
+  # waits for an asyncio.Event to be set
+2 tasks of the asyncio loop of second:
+Task second main
+  # awaits second never, {WAITS}
+  Task second never
+    # waits for the result of an asyncio.Future
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server in the program, whose tasks have all begun to wait."""
+    socket = tmp_path_factory.mktemp("tasks") / "socket"
+    argv = [python(), "-m", "pystuck", str(PROGRAM)]
+    running = Running(argv, debuggee_environment(PYSTUCK=f"unix:{socket}"))
+    try:
+        wait_until(socket.exists, "the server to listen")
+        place = f"unix:{socket}"
+        parts = {"Task second never\n", "Task ready\n"}
+        wait_until(
+            lambda: all(each in pystuck(place).stdout for each in parts), "the tasks to begin"
+        )
+        yield place
+    finally:
+        running.kill()
+
+
+def tree_of(text: str) -> list[str]:
+    """Returns the lines with titles and notes of tasks."""
+    return re.findall(r"^ *(?:Task |# |[0-9]+ tasks?[ :]).*", text, re.MULTILINE)
+
+
+def wanted() -> list[str]:
+    """Returns the lines of TREE for the Python of the program."""
+    version = run_python("import sys; print(sys.version_info[1])")
+    text = TREE
+    if version < 11:
+        text = re.sub(r"Task grouped\n.*\n.*\n.*\n", "", text)
+        text = re.sub(r"Task timed\n.*\n", "", text).replace("33 tasks", "30 tasks")
+    return text.splitlines()
+
+
+def test_the_tree_shows_what_each_task_awaits(address: str) -> None:
+    text = pystuck(address).stdout
+    assert text.startswith("DEADLOCK: dead 1 -> dead 0 -> dead 1\n")
+    assert tree_of(text[text.index(f"\n{wanted()[0]}\n") :]) == wanted()
+    chain = text[text.index("Task count") : text.index("Task dead 1")]
+    assert re.findall(r", in (\w+)\n *(.*)\n", chain) == [
+        ("count", "async for _ in numbers():"),
+        ("numbers", "await never()"),
+        ("never", "await asyncio.get_running_loop().create_future()"),
+    ]
+    assert "\nTask worker-3\n" in pystuck("--full", address).stdout
+    assert "Task" not in pystuck("--format", "plain", address).stdout
+
+
+def test_json_has_the_tasks(address: str) -> None:
+    report = json.loads(pystuck("--json", address).stdout)
+    tasks = {task["name"]: task for task in report["tasks"]}
+    objects = {each["id"]: each for each in report["objects"]}
+    main, second = report["threads"][0], tasks["second main"]
+    assert objects[tasks["ready"]["loop"]]["holders"] == [main["id"]]
+    assert objects[second["loop"]]["holders"] != [main["id"]]
+    assert second["awaits"] == [tasks["second never"]["id"]]
+    assert [tasks[name]["state"] for name in ("main", "ready", "dead 0")] == [
+        "running",
+        "ready",
+        "waiting",
+    ]
+    lock = objects[tasks["dead 0"]["waits"]["object"]]
+    assert (lock["type"], lock["holders"]) == ("__main__.Lock", [tasks["dead 1"]["id"]])
+    assert [hold["since"]["line"] for hold in tasks["manager"]["holds"]] == [97, 97]
+    assert tasks["notified"]["holds"] == []
+    finding = report["findings"][0]
+    assert sorted(finding["members"]) == sorted(tasks[name]["id"] for name in ("dead 0", "dead 1"))
+
+
+def test_the_magic_prints_the_same_tree(address: str, tmp_path: Path) -> None:
+    prompt = Prompt([address], tmp_path, columns=400)
+    try:
+        prompt.type("%tasks\r")
+        prompt.expect(re.escape("\n"))
+        prompt.number -= 1
+        assert tree_of(prompt.next()) == wanted()
+    finally:
+        prompt.child.close(force=True)
+
+
+def test_no_code_of_the_program_runs(address: str) -> None:
+    code = "modules['__main__'].called"
+    before = pystuck("--no-stacks", "-c", code, address).stdout
+    pystuck(address)
+    assert pystuck("--no-stacks", "-c", code, address).stdout == before == "[]\n"
+
+
+def test_a_program_without_asyncio_has_no_tasks() -> None:
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import _stacks;"
+        "print(json.dumps([*_stacks.collect(16)[19:], 'asyncio' in sys.modules]))"
+    )
+    path = Path(__file__).parents[2] / "pystuck_ext" / "pystuck"
+    assert run_python(code, str(path)) == [[], [], False]
