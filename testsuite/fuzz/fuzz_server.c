@@ -557,6 +557,19 @@ static void count_objects(void)
     }
 }
 
+/* True if threads of this name exist as long as a server. */
+static bool stays(const char *name)
+{
+    static const char *const names[] = {"pystuck-gil", "pystuck-log", "pystuck-spare"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* True if a native thread of the server serves a client, or ends a session. */
 static bool is_for_client(const char *thread)
 {
@@ -569,7 +582,8 @@ static bool is_for_client(const char *thread)
         return false;
     must(fgets(name, sizeof(name), file) || !name[0]);
     fclose(file);
-    return strncmp(name, "pystuck-", strlen("pystuck-")) == 0;
+    name[strcspn(name, "\n")] = '\0';
+    return strncmp(name, "pystuck-", strlen("pystuck-")) == 0 && !stays(name);
 }
 
 static bool any_is_for_client(void)
