@@ -144,13 +144,14 @@ static bool has_blocked(const struct core_images *images)
 static int open_patiently(const struct core_images *images, const char *path, bool *is_usable,
                           struct elf_build_id *id)
 {
-    struct opening *o = calloc(1, sizeof(*o) + strlen(path) + 1);
+    size_t size = strlen(path) + 1;
+    struct opening *o = calloc(1, sizeof(*o) + size);
     int patience = images->patience_ms, error = ENOMEM, fd = -1;
 
     if (has_blocked(images) && patience > PATIENCE_AGAIN_MS)
         patience = PATIENCE_AGAIN_MS;
     if (o) {
-        strcpy(o->path, path);
+        memcpy(o->path, path, size);
         error = procfs_run_patiently(open_file, close_opening, o, patience);
     }
     if (error == 0) {
