@@ -98,21 +98,55 @@ static void put_repeated(const struct printer *p, size_t count)
                 count - REPEATED_MAX, count - REPEATED_MAX > 1 ? "s" : "");
 }
 
-static bool is_call_of(const struct report_frame *f, const char *function)
+static bool is_call_of(const struct report_frame *f, const char *module, const char *function)
 {
-    return text_is(f->function, function) && place_is_in(f->file, "threading");
+    return text_is(f->function, function) && place_is_in(f->file, module);
 }
 
 /* Returns how many of the outermost frames only start the thread: Thread._bootstrap,
- * _bootstrap_inner and run of the module threading. Returns 0 if the stack has no other frames. */
-static size_t count_start(const report_frames *frames)
+ * _bootstrap_inner and run of the module threading. */
+static size_t count_thread_start(const report_frames *frames)
 {
     static const char *const start[] = {"_bootstrap", "_bootstrap_inner", "run"};
     size_t count = 0;
 
-    while (count < 3 && count < frames->count && is_call_of(&frames->items[count], start[count]))
+    while (count < 3 && count < frames->count &&
+           is_call_of(&frames->items[count], "threading", start[count]))
         count++;
-    return count >= 2 && count < frames->count ? count : 0;
+    return count >= 2 ? count : 0;
+}
+
+/* True if a frame is one of `python -m pystuck`, which runs a program. */
+static bool is_of_pystuck(const struct report_frame *f)
+{
+    static const char file[] = "/pystuck/__main__.py";
+    const size_t len = sizeof(file) - 1;
+
+    return f->file.len > len && memcmp(f->file.data + f->file.len - len, file, len) == 0;
+}
+
+/* Returns how many of the outermost frames only start the program: those of runpy, which `python
+ * -m` calls, and those of `python -m pystuck`. */
+static size_t count_program_start(const report_frames *frames)
+{
+    size_t count = 0;
+
+    while (count < frames->count &&
+           (is_call_of(&frames->items[count], "runpy", "_run_module_as_main") ||
+            is_call_of(&frames->items[count], "runpy", "_run_code") ||
+            (count > 0 && is_of_pystuck(&frames->items[count]))))
+        count++;
+    return count;
+}
+
+/* Returns how many of the outermost frames are left out, because they only start the thread or the
+ * program. Returns 0 if the stack has no other frames. */
+static size_t count_start(const report_frames *frames)
+{
+    const size_t thread = count_thread_start(frames), program = count_program_start(frames);
+    const size_t count = thread > program ? thread : program;
+
+    return count < frames->count ? count : 0;
 }
 
 void print_frames(const struct printer *p, const report_frames *frames)

@@ -13,6 +13,11 @@ from harness import pystuck
 from hostile import Liar, Message, Server
 
 LIBRARY = "/usr/lib/python3.11/threading.py"
+RUNNER = [
+    ("<frozen runpy>", 198, "_run_module_as_main"),
+    ("<frozen runpy>", 88, "_run_code"),
+    ("/srv/pystuck/__main__.py", 257, "main"),
+]
 START = [(LIBRARY, 1, "_bootstrap"), (LIBRARY, 2, "_bootstrap_inner"), (LIBRARY, 3, "run")]
 
 
@@ -44,10 +49,11 @@ def process(threads: Any, objects: Any = (), gil: Any = None) -> Any:
     return 2, (2, 1.5, *[None] * 11, "server", (), None, gil, tuple(threads), (), (), objects)
 
 
+MAIN = ("bank.py", 21, "<module>")
 BANK = ("bank.py", 9, "transfer")
 DEADLOCK = process(
     [
-        thread(1, "MainThread", ("bank.py", 21, "<module>"), waits=wait("thread:2", "thread")),
+        thread(1, "MainThread", *RUNNER, MAIN, waits=wait("thread:2", "thread")),
         thread(2, "transfer-0", *START, BANK, waits=wait("obj:2"), holds=(hold(1, 7),)),
         thread(3, "transfer-1", *START, BANK, waits=wait("obj:1"), holds=(hold(2, 7),)),
     ],
@@ -126,6 +132,7 @@ def test_the_plain_format_has_no_reasons(ask: Ask) -> None:
     assert "DEADLOCK" not in done.stdout
     assert "#" not in done.stdout
     assert done.stdout.count("in _bootstrap_inner\n") == 2
+    assert done.stdout.count("in _run_code\n") == 1
 
 
 def test_json_has_the_reasons(ask: Ask) -> None:
