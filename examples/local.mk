@@ -26,6 +26,7 @@ EXTRA_DIST += \
 	examples/stuck/lock_in_task.py \
 	examples/stuck/log_handler.py \
 	examples/stuck/log_handler_twin.py \
+	examples/stuck/module_import.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/own_loop.py \
 	examples/stuck/philosophers.py \
@@ -34,6 +35,7 @@ EXTRA_DIST += \
 	examples/stuck/released_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/signal_twin.py \
+	examples/stuck/slow_module/__init__.py \
 	examples/stuck/tasks.py \
 	examples/stuck/tasks_twin.py \
 	examples/stuck/timeout_twin.py \

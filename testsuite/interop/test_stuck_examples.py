@@ -136,6 +136,13 @@ log_handler_twin.py:19
   # waits for RLock self.lock, held by worker since log_handler_twin.py:19, now in work \
 (log_handler_twin.py:21)
 """,
+    "module_import.py": """\
+MainThread waits for worker (slow_module/__init__.py:7), which waits for an Event to be set
+  MainThread (module_import.py:16) waits for the import of module slow_module, imported by worker
+  # waits for the import of module slow_module, imported by worker, which waits for an \
+Event to be set
+  # waits for an Event to be set
+""",
     "timeout_twin.py": """\
 MainThread apparently waits for patient (timeout_twin.py:11), which waits for Lock b, with a timeout
   MainThread (timeout_twin.py:18) waits for Lock a, apparently held by patient since \

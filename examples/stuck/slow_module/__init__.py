@@ -1,0 +1,7 @@
+"""A module whose import does not end."""
+
+import threading
+
+begun = threading.Event()
+begun.set()
+threading.Event().wait()
