@@ -81,7 +81,7 @@ static const struct {
     {"subprocesses", NULL, KEY_SUBPROCESSES, "show the child processes of --pid as well"},
     {"list", NULL, KEY_LIST, "list the processes of this machine that have a server"},
     {"core", "FILE", KEY_CORE, "print the stacks in a core file"},
-    {"exe", "FILE", KEY_EXE, "use this executable or libpython; may be repeated"},
+    {"exe", "FILE", KEY_EXE, "read the core file's executable or libpython from FILE"},
     {"server-user", "USER", KEY_SERVER_USER, "accept only servers of USER (any: of all users)"},
     {"rpyc", "VERSION", KEY_RPYC, "use the protocol of rpyc 5 or 6; default: detect it"},
     {"ssl", NULL, KEY_SSL, "use TLS; each option below implies this one"},

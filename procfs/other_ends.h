@@ -21,8 +21,9 @@ struct other_end {
     bool is_own;   /* the own process has the end itself */
 };
 
-/* Searches all processes for the ends. own: the process whose descriptors have these other ends.
- * Returns false if the search was not completed before the deadline, in ms of CLOCK_MONOTONIC. */
+/* Searches all processes for the ends in `ends`. own: the process that has the near ends, that is,
+ * the descriptors whose other ends are searched for. Returns false if the search was
+ * not completed before the deadline, in ms of CLOCK_MONOTONIC. */
 bool other_ends_search(struct other_end *ends, size_t count, pid_t own, int64_t deadline);
 
 /* Returns the process that has the end. If exactly one process other than `own` has the end,

@@ -13,8 +13,9 @@
 int ps_service_connect(struct ps_session *s);
 
 /* Makes the classic service. Does nothing if run_server was given another service, or if the
- * session has a service or has ended. Call before each request: with bind-threads, several threads
- * may each serve a first request. Returns 0, or -1 with an exception. */
+ * session has a service or has ended. Call before every request, not only before the first one:
+ * with bind-threads, several threads serve requests at the same time, and any of them may get the
+ * session's first request. Returns 0, or -1 with an exception. */
 int ps_service_connect_classic(struct ps_session *s);
 
 /* Calls the service's on_disconnect if on_connect was called, even if on_connect has raised an

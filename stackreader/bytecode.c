@@ -84,8 +84,8 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
 
 /* ---- Instrumented instructions --------------------------------------------------------------- */
 
-/* Two arrays with the numbers of the instructions that a debugger has replaced. The number of the
- * instruction that was in code unit i is at (address of the array) + i * (step of the array). */
+/* Two arrays with the original opcodes of the instructions that a debugger has replaced. The opcode
+ * for code unit i is stored at (address of the array) + i * (step of the array). */
 struct originals {
     uint64_t lines, instructions; /* addresses of the arrays; 0: there is none */
     unsigned step;                /* the step of `lines`; the step of `instructions` is 1 */
@@ -93,9 +93,9 @@ struct originals {
 
 /* The smallest and the largest size of an entry of `lines`, in bytes. From some release of 3.13 on,
  * a byte with the size precedes the entries. In earlier releases, there is no such byte, all
- * entries have two bytes, and the first byte is the number of the first instruction of the
- * function, or 0. This number cannot be mistaken for a size, because no function begins with an
- * instruction that has such a number. */
+ * entries have two bytes, and the first byte is the opcode of the first instruction of the
+ * function, or 0. This opcode cannot be mistaken for a size, because no function begins with an
+ * instruction that has such an opcode. */
 #define ENTRY_MIN 2
 #define ENTRY_MAX 5
 

@@ -260,9 +260,10 @@ static bool same_name(const char *a, const char *b)
     return strlen(x) == len && memcmp(x, y, len) == 0;
 }
 
-/* Called if the core file does not show whether `given`, a path that the user has named, is this
- * file of the core file. True if the two file names are equal. If no file of the core file has the
- * name of `given`, `given` is taken for the executable. */
+/* Returns whether `given`, a path from the user, stands for mapped file number `file` of the core.
+ * Call only if the core file has nothing to compare the two files by, such as a build ID. True if
+ * the names of the files are equal. Also true if `file` is the executable and no mapped file has
+ * the name of `given`. */
 static bool is_meant(const struct core_images *images, size_t file, const char *given)
 {
     const struct core *core = images->core;
@@ -277,7 +278,7 @@ static bool is_meant(const struct core_images *images, size_t file, const char *
     return file == core_executable(core);
 }
 
-/* True if a file that the user has named is this file of the core file. */
+/* True if `given`, a file that the user has named, is mapped file number `file` of the core. */
 static bool is_right(const struct core_images *images, size_t file, const struct given_image *given)
 {
     enum image_state state = compare(images, file, given->fd, &given->build_id);
@@ -286,7 +287,7 @@ static bool is_right(const struct core_images *images, size_t file, const struct
            (state == IMAGE_UNCHECKED && is_meant(images, file, given->path));
 }
 
-/* Looks for this file of the core file among the files that the user has named. */
+/* Looks for mapped file number `file` of the core among the files that the user has named. */
 static bool try_given(const struct core_images *images, size_t file)
 {
     struct core_image *image = &images->items[file];

@@ -12,7 +12,7 @@
 
 /* Connects to an RPyC server. Calls peer_check() before it sends anything. Returns 0, or -1 with
  * the errors of rpyc_connect_tcp() and peer_check(), or with RPYC_EINVAL and a sentence if the
- * namespaces of the other process cannot be entered. */
+ * server's process is in other namespaces and these cannot be entered. */
 int dial_server(rpyc_conn **out, const struct address *address, const struct rpyc_options *how,
                 struct rpyc_error *err);
 

@@ -107,9 +107,10 @@ static void unmap(struct sockaddr_storage *address)
     memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
-/* Finds out which user and socket is at the other end of a TCP connection: the socket that accepted
- * the connection, or else the listening socket. If the server is on another machine, a socket of
- * this machine that listens on the same address and port is not the server. */
+/* Finds the socket at the other end of a TCP connection, and its user. This is the socket that
+ * accept() returned. If there is no such socket yet, or no longer, this is the listening socket.
+ * Does not search for a listening socket if the server is on another machine: a local socket that
+ * listens on the same address and port would be a different server. */
 static struct peer identify_tcp(int fd)
 {
     struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};

@@ -211,7 +211,7 @@ static const char *objection(enum rpyc_tls_reason reason)
     case RPYC_TLS_CLIENT_PURPOSE:
         return "it is not a client certificate";
     case RPYC_TLS_CLIENT_DENIED:
-        return "the server does not allow it";
+        return "the server does not allow this certificate";
     default:
         return NULL;
     }

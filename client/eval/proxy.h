@@ -42,9 +42,9 @@ rpyc_value *proxies_value(const struct proxies *proxies, const char *name);
 void proxies_names(const struct proxies *proxies, void (*each)(void *arg, const char *name),
                    void *arg);
 
-/* Evaluates a chain without running code of the program. The client must store the names. Raises
- * LookupError if the chain has calls, imports, properties, or items of objects that are not builtin
- * containers. Other errors: as for proxies_evaluate. */
+/* Evaluates a chain without running code of the program. Call only if proxies_open() got no
+ * namespace. Raises LookupError if the chain has calls, imports, properties, or items of objects
+ * that are not builtin containers. Other errors: as for proxies_evaluate. */
 int proxies_look(struct proxies *proxies, const struct expr *expr, rpyc_value **out,
                  struct rpyc_error *err);
 
@@ -56,8 +56,8 @@ int proxies_evaluate(struct proxies *proxies, const struct expr *expr,
                      const struct proxy_host *host, bool *unknown, rpyc_value **out,
                      struct rpyc_error *err);
 
-/* Runs a statement. The client must store the names. *out gets the value, or stays NULL if the
- * statement has no value. */
+/* Runs a statement. Call only if proxies_open() got no namespace. *out gets the value, or stays
+ * NULL if the statement has no value. */
 int proxies_run(struct proxies *proxies, const struct statement *statement,
                 const struct proxy_host *host, rpyc_value **out, struct rpyc_error *err);
 

@@ -632,9 +632,10 @@ def _pystuck_completion(run):
         return with_rest([i for i in items if i[0] and i[0].startswith(word)], word, "", rest)
 
     def within_quotes(key, prefix, quote):
-        """A key as source code without its quotes, for the typed prefix and quote.
+        """Return a key as the inside of a string literal: the source code between the quotes.
 
-        None if the key cannot be written with this prefix.
+        prefix and quote are the ones that the user has typed, such as b and ". Return None if a
+        literal with this prefix cannot express the key.
         """
         if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
             return None

@@ -367,7 +367,8 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
     snprintf(why, sizeof(why), "the core file %s", cut);
     copy = report_text(r, why, strlen(why) + 1);
     if (copy.data)
-        report_add_missing(&r->arena, p, "what was in the rest of the memory", copy.data);
+        report_add_missing(&r->arena, p, "the memory that the core file does not contain",
+                           copy.data);
 }
 
 /* Adds the source lines from files that have not changed since the core file was written. */

@@ -1,9 +1,10 @@
 """The table of run_server's options.
 
 OPTIONS has one row for each option: its name, the kind of its values, its default, its name on the
-command line of `python -m pystuck`, its variable in the environment, and its help. All of these are
-made from the table: the checks and defaults of run_server, the list of options in its docstring,
-the command line and its help, the variables, and the settings that the native server reads.
+command line of `python -m pystuck`, its variable in the environment, and its help. The following
+are made from the table: the checks and defaults of run_server, the list of options in its
+docstring, the command line and its help, the variables, and the settings that the native server
+reads.
 
 To add an option, add a row here and read the setting in pystuck_ext/settings.c.
 """
@@ -150,7 +151,8 @@ OPTIONS = (
             lambda value: callable(getattr(value, "log", None)),
         ),
         None,
-        "log clients that connect, leave or are refused, and errors, with the log() of this object",
+        "log errors, and clients that connect, leave or are refused; the value is an object with a "
+        "method log(), such as a logging.Logger",
         native=False,
     ),
     # ---- Who may connect ---------------------------------------------------------------------

@@ -22,9 +22,9 @@ replace the functions in their modules (gevent, freezegun, pyfakefs).
 
 Other rules for running in a program that is stuck:
 
-* threading._active is read before and after the frames, so that a thread that starts or ends in
-  between has its name in the answer. A thread that has ended before the end of the first step is
-  left out, because it was not stuck.
+* threading._active is read before and after the frames. So the name of a thread is known even if
+  the thread was added to _active or removed from it in between. At the end of the first step,
+  threads that no longer exist are left out, because they were not stuck.
 * No variable refers to the frame of a function of this module. Such a frame would be in a reference
   cycle, which would keep the frames of all threads alive.
 * Lone surrogates, which a file name may contain, are escaped: stock rpyc closes the connection if
@@ -527,7 +527,7 @@ def _sort_out(items):
         if item.running is not None:
             item.look(now)
         elif now >= item.deadline:
-            item.skip("the time limit for all of them was reached")
+            item.skip("the time limit for all calls together was reached")
         elif len(blocked) >= _LEFT_BEHIND:
             item.skip(f"{len(blocked)} calls are blocked")
         elif blocked and sum(kind == item.kind for kind in blocked) >= _SAME_KIND:
@@ -543,7 +543,7 @@ def _finish(item):
         now = _system.now()
         item.look(now)
         if item.status is None and (now >= item.deadline or _system.sleep is None):
-            item.skip("the time limit for all of them was reached")
+            item.skip("the time limit for all calls together was reached")
         elif item.status is None:
             _system.sleep(0.002)
 

@@ -79,8 +79,9 @@ static size_t next_in_cycle(const struct wait_graph *g, size_t node)
     return g->edges[e];
 }
 
-/* Fills m->path with the nodes of a cycle, beginning with `node`, until a node comes a second time.
- * Returns this node. */
+/* Follows the waits from `node` and stores the nodes in m->path, until a node comes a second time.
+ * Returns that node: the cycle begins there. The nodes of the path before it only lead to the
+ * cycle. */
 static size_t follow(struct making *m, size_t node)
 {
     m->length = 0;

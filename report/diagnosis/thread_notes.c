@@ -66,7 +66,8 @@ static void put_timeout(struct buffer *out, const struct wait_node *n)
     sentence_put_duration(out, t->syscall->left_ms);
 }
 
-/* Appends what `node` does now. Describes each node once, since many threads may wait for it. */
+/* Appends what `node` does now. The text is made at the first call for a node and reused later,
+ * since many threads may wait for the same node. */
 static void put_activity_once(struct buffer *out, const struct noting *n, size_t node)
 {
     struct report_text *known = &n->activities[node];

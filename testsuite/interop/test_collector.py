@@ -170,7 +170,7 @@ def test_functions_that_monitor_calls_do_not_see_the_collector(blocked: Debuggee
 def test_a_budget_of_nothing_calls_nothing(blocked: Debuggee) -> None:
     for budget in (0, -5):
         answer = request_stacks(blocked, budget=budget)
-        assert ("source", "the time limit for all of them was reached") in answer[14]
+        assert ("source", "the time limit for all calls together was reached") in answer[14]
         (main,) = (each for each in answer[17] if each[7])
         assert (main[9], main[14][-1][5]) == ("ok", "skipped")
 

@@ -535,7 +535,7 @@ def test_a_core_file_without_its_end_gives_what_is_left(dumped: Dumped, tmp_path
     assert process["argv"] is None
     missing = {each["what"]: each["why"] for each in process["missing"]}
     assert missing["arguments"] == "the core file does not have them"
-    words = missing["what was in the rest of the memory"]
+    words = missing["the memory that the core file does not contain"]
     assert words.startswith("the core file is cut: ")
     assert words.endswith(" MB are there")
 

@@ -476,8 +476,8 @@ def test_a_server_with_which_there_is_no_common_cipher(files: Files) -> None:
         (42, "it is damaged, not valid yet, or not allowed"),
         (43, "it is not a client certificate"),
         (44, "it has been revoked"),
-        (46, "the server does not allow it"),
-        (49, "the server does not allow it"),
+        (46, "the server does not allow this certificate"),
+        (49, "the server does not allow this certificate"),
     ],
 )
 def test_what_else_a_server_may_say_of_our_certificate(
