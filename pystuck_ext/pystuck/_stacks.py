@@ -944,8 +944,8 @@ class Sources:
 # ---- Tasks of asyncio ----------------------------------------------------------------------------
 #
 # Tasks are found in the sets of the module asyncio.tasks, from any thread. From Python 3.14 on,
-# these sets do not have the tasks of the C module, which are in lists of C; _pystuck reads the
-# lists. Without _pystuck, all objects are looked through.
+# these sets do not have the tasks of the C module, which are in lists of C that Python code cannot
+# read. Then all objects that the garbage collector knows are looked through.
 #
 # A task stores the future that it awaits. What sets this future is told by the coroutines of the
 # task (the coroutine of Lock.acquire has the Lock), or by the future's callbacks (those of shield()
@@ -958,7 +958,7 @@ class Sources:
 # never put into sets or dicts, because a subclass may have its own __hash__.
 
 _TASKS_MAX = 5000  #: the most tasks that are collected
-_TASKS_SECONDS = 0.3  #: the time for it
+_TASKS_SECONDS = 2  #: the time for it; on a busy machine it takes long
 _CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
 _ABSENT = object()
@@ -1150,12 +1150,14 @@ class _Asyncio:
         """Find the C descriptors of _asyncio.Task and _asyncio.Future."""
         self._fields = {}
         for kind in ("future", "task"):
-            names = _class_dict(self._classes[kind]) if kind in self._classes else {}
+            cls = self._classes.get(kind, object)  # from 3.14 on, Task inherits some of Future
             for name in "_state _loop _callbacks _fut_waiter _coro _must_cancel".split():
-                if type(names.get(name)) is types.GetSetDescriptorType:
-                    self._fields[kind, name] = names[name].__get__
-            if type(names.get("get_name")) is _MethodDescriptorType:
-                self._fields[kind, "_name"] = names["get_name"]
+                found = _lookup(cls, name)
+                if type(found) is types.GetSetDescriptorType:
+                    self._fields[kind, name] = found.__get__
+            found = _lookup(cls, "get_name")
+            if type(found) is _MethodDescriptorType:
+                self._fields[kind, "_name"] = found
 
     def kind(self, thing):
         """Return the word for an object's class, or None."""
@@ -1210,12 +1212,8 @@ class _Asyncio:
         """Return the tasks that are only in lists of C, from Python 3.14 on."""
         if sys.version_info < (3, 14) or "task" not in self._classes:
             return []
-        read = getattr(sys.modules.get("_pystuck"), "asyncio_tasks", None)
-        found = read(self._classes["task"]) if read is not None else None
-        if found is None:
-            wanted = self._subclasses()
-            found = [thing for thing in gc.get_objects() if id(type(thing)) in wanted]
-        return found
+        wanted = self._subclasses()
+        return [thing for thing in gc.get_objects() if id(type(thing)) in wanted]
 
     def all_tasks(self):
         """Return all tasks that are not done, in no order."""
