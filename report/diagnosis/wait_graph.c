@@ -130,6 +130,8 @@ static void add_holds(struct wait_graph *g, size_t holder)
     const struct report_hold *holds;
     size_t i, object, count;
 
+    if (!node->item) /* it is known for threads and tasks, which clang-tidy does not see */
+        return;
     if (node->kind == NODE_THREAD) {
         holds = ((const struct report_thread *)node->item)->holds.items;
         count = ((const struct report_thread *)node->item)->holds.count;
