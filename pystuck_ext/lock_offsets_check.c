@@ -12,22 +12,8 @@
 #include "stackreader/objects.h"
 #include "stackreader/waits.h"
 
-#define WRONG(what) "offsets are wrong: " what " cannot be read"
-
 #define FRAMES_MAX 64 /* how many frames of the calling thread are read */
 #define CHUNK_ROOM 65536
-
-static uint64_t address_of(const void *object)
-{
-    return (uint64_t)(uintptr_t)object;
-}
-
-static uint64_t member(const struct python *py, const void *object, int offset)
-{
-    uint64_t value;
-
-    return read_member(py, address_of(object), offset, &value) ? value : UINT64_MAX;
-}
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
@@ -40,7 +26,7 @@ static bool has_items(const struct python *py, uint64_t items, PyObject *const *
     if (!memory_read(&py->memory, items, found, count * sizeof(*found)))
         return false;
     for (i = 0; i < count; i++) {
-        if (found[i] != address_of(expected[i]))
+        if (found[i] != ps_address_of(expected[i]))
             return false;
     }
     return true;
@@ -56,12 +42,12 @@ static const char *check_sequences(const struct python *py)
 
     if (!list)
         return "no memory";
-    if (!tuple_open(py, address_of(tuple), 3, &read) || read.count != 3 ||
+    if (!tuple_open(py, ps_address_of(tuple), 3, &read) || read.count != 3 ||
         !has_items(py, read.items, items, 3))
-        return WRONG("tuples");
-    if (member(py, list, o->list.size) != 3 ||
-        !has_items(py, member(py, list, o->list.items), items, 3))
-        return WRONG("lists");
+        return OFFSETS_WRONG("tuples");
+    if (ps_member(py, list, o->list.size) != 3 ||
+        !has_items(py, ps_member(py, list, o->list.items), items, 3))
+        return OFFSETS_WRONG("lists");
     return NULL;
 }
 
@@ -88,7 +74,7 @@ static bool is_held(const struct python *py, enum lock_kind kind, PyObject *lock
 {
     struct lock_state s;
 
-    if (!lock_read(py, kind, address_of(lock), &s) || s.locked != (count > 0))
+    if (!lock_read(py, kind, ps_address_of(lock), &s) || s.locked != (count > 0))
         return false;
     return kind != LOCK_RLOCK ||
            (s.count == count && s.owner == (count > 0 ? PyThread_get_thread_ident() : 0));
@@ -233,7 +219,7 @@ static bool reads_shape(const struct probe *p, PyObject *code)
                         length_of(code, "co_freevars");
     struct code_shape s;
 
-    return code_shape_read(p->py, address_of(code), &s) && s.locals == locals &&
+    return code_shape_read(p->py, ps_address_of(code), &s) && s.locals == locals &&
            s.stack_size == int_attribute(code, "co_stacksize") &&
            s.flags == int_attribute(code, "co_flags") && reads_instructions(p, code, &s) &&
            reads_handlers(p, code, s.exceptions);
@@ -241,8 +227,8 @@ static bool reads_shape(const struct probe *p, PyObject *code)
 
 static bool reads_function(const struct probe *p, PyObject *function)
 {
-    return member(p->py, function, p->py->offsets->function.code) ==
-           address_of(PyFunction_GetCode(function));
+    return ps_member(p->py, function, p->py->offsets->function.code) ==
+           ps_address_of(PyFunction_GetCode(function));
 }
 
 /* ---- The frame ------------------------------------------------------------------------------- */
@@ -256,7 +242,7 @@ static bool has_managers(const struct probe *p, const struct raw_frame *frame, P
     if ((Py_ssize_t)count != PyTuple_GET_SIZE(managers))
         return false;
     for (i = 0; i < count; i++) {
-        if (withs[i].manager != address_of(PyTuple_GET_ITEM(managers, i)))
+        if (withs[i].manager != ps_address_of(PyTuple_GET_ITEM(managers, i)))
             return false;
     }
     return true;
@@ -269,7 +255,7 @@ static bool reads_generator(const struct probe *p, PyObject *owner, PyObject *ma
     ps_auto PyObject *managers = PyTuple_Pack(1, manager);
     struct raw_frame frame;
 
-    return generator && managers && frame_of_generator(p->py, address_of(generator), &frame) &&
+    return generator && managers && frame_of_generator(p->py, ps_address_of(generator), &frame) &&
            has_managers(p, &frame, managers);
 }
 
@@ -281,7 +267,7 @@ static bool has_words(struct probe *p, const struct raw_frame *frame, PyObject *
     for (i = 0; i + 1 < PyTuple_GET_SIZE(words); i += 2) {
         const char *expected = PyUnicode_AsUTF8(PyTuple_GET_ITEM(words, i + 1));
         struct report_text found =
-            lock_words(p->py, p->room, &p->arena, frame, address_of(PyTuple_GET_ITEM(words, i)));
+            lock_words(p->py, p->room, &p->arena, frame, ps_address_of(PyTuple_GET_ITEM(words, i)));
 
         if (!expected || !found.data || found.len != strlen(expected) ||
             memcmp(found.data, expected, found.len) != 0)
@@ -295,27 +281,27 @@ static bool reads_locals(const struct probe *p, const struct raw_frame *frame, P
     int index = value_local_index(p->py, frame->code, "three");
     uint64_t value;
 
-    return index == 0 && value_local(p->py, frame, index, &value) && value == address_of(three);
+    return index == 0 && value_local(p->py, frame, index, &value) && value == ps_address_of(three);
 }
 
 /* True if a class is read as derived from its base, and has the attributes of the base. */
 static bool reads_classes(const struct probe *p, PyObject *object)
 {
     ps_auto PyObject *second = PyObject_GetAttrString(object, "second");
-    uint64_t type = address_of(Py_TYPE(object)), value;
+    uint64_t type = ps_address_of(Py_TYPE(object)), value;
 
-    return second && type_is_derived(p->py, type, address_of(Py_TYPE(object)->tp_base)) &&
-           member(p->py, Py_TYPE(object), p->py->offsets->type.base) ==
-               address_of(Py_TYPE(object)->tp_base) &&
-           attribute_find(p->py, address_of(object), "second", &value) &&
-           value == address_of(second);
+    return second && type_is_derived(p->py, type, ps_address_of(Py_TYPE(object)->tp_base)) &&
+           ps_member(p->py, Py_TYPE(object), p->py->offsets->type.base) ==
+               ps_address_of(Py_TYPE(object)->tp_base) &&
+           attribute_find(p->py, ps_address_of(object), "second", &value) &&
+           value == ps_address_of(second);
 }
 
 static bool reads_bound(const struct probe *p, PyObject *object, const char *name)
 {
     ps_auto PyObject *method = PyObject_GetAttrString(object, name);
 
-    return method && value_bound_to(p->py, address_of(method)) == address_of(object);
+    return method && value_bound_to(p->py, ps_address_of(method)) == ps_address_of(object);
 }
 
 /* ---- Facts ----------------------------------------------------------------------------------- */
@@ -333,9 +319,9 @@ static bool has_holds(struct probe *p, PyObject *holds)
 {
     PyObject *classes = argument(p, CLASSES_FOUND);
     struct library library = {
-        .classes = {[CLASS_CONDITION] = address_of(PyTuple_GET_ITEM(classes, 0)),
-                    [CLASS_EXIT_STACK] = address_of(PyTuple_GET_ITEM(classes, 1)),
-                    [CLASS_CONTEXT_MANAGER] = address_of(PyTuple_GET_ITEM(classes, 2))}};
+        .classes = {[CLASS_CONDITION] = ps_address_of(PyTuple_GET_ITEM(classes, 0)),
+                    [CLASS_EXIT_STACK] = ps_address_of(PyTuple_GET_ITEM(classes, 1)),
+                    [CLASS_CONTEXT_MANAGER] = ps_address_of(PyTuple_GET_ITEM(classes, 2))}};
     size_t found = 0;
     Py_ssize_t i;
 
@@ -349,7 +335,7 @@ static bool has_holds(struct probe *p, PyObject *holds)
         if (kind == LOCK_NONE)
             continue;
         if (found >= p->facts->holds || p->facts->hold[found].kind != kind ||
-            p->facts->hold[found].object != address_of(object))
+            p->facts->hold[found].object != ps_address_of(object))
             return false;
         found++;
     }
@@ -363,7 +349,7 @@ static bool is_call(const struct probe *p, const char *name, PyObject *self, boo
     struct c_call call;
 
     return value_stack_call(p->py, p->room, &p->stack.frames[0], &call) &&
-           strcmp(call.name, name) == 0 && call.self == address_of(self) &&
+           strcmp(call.name, name) == 0 && call.self == ps_address_of(self) &&
            call.is_timed == is_timed;
 }
 
@@ -376,12 +362,12 @@ static const char *check_variables(struct probe *p, PyObject *arguments)
 
     if (!PyArg_ParseTuple(arguments, "O!O!", &PyTuple_Type, &words, &PyFunction_Type, &function) ||
         PyTuple_GET_SIZE(words) < 6)
-        return WRONG("calls");
+        return OFFSETS_WRONG("calls");
     if (!reads_shape(p, code) || !reads_function(p, function))
-        return WRONG("instructions");
+        return OFFSETS_WRONG("instructions");
     if (!reads_locals(p, frame, PyTuple_GET_ITEM(words, 0)) || !has_words(p, frame, words))
-        return WRONG("variables");
-    return reads_classes(p, PyTuple_GET_ITEM(words, 4)) ? NULL : WRONG("classes");
+        return OFFSETS_WRONG("variables");
+    return reads_classes(p, PyTuple_GET_ITEM(words, 4)) ? NULL : OFFSETS_WRONG("classes");
 }
 
 /* Checks the second call. */
@@ -391,18 +377,18 @@ static const char *check_blocks(struct probe *p, PyObject *arguments)
     PyObject *managers;
 
     if (PyTuple_GET_SIZE(arguments) != ARGUMENTS)
-        return WRONG("calls");
+        return OFFSETS_WRONG("calls");
     p->arguments = ps_new_ref(arguments);
     managers = argument(p, MANAGERS);
     if (!reads_bound(p, argument(p, ENTERING), "__exit__") ||
         !reads_bound(p, argument(p, COMPARED), "append"))
-        return WRONG("methods");
+        return OFFSETS_WRONG("methods");
     if (!has_managers(p, frame, managers) ||
         !reads_generator(p, PyTuple_GET_ITEM(managers, 0), PyTuple_GET_ITEM(argument(p, HOLDS), 0)))
-        return WRONG("`with` blocks");
+        return OFFSETS_WRONG("`with` blocks");
     if (!has_holds(p, argument(p, HOLDS)))
-        return WRONG("locks");
-    return is_call(p, "check", p->self, false) ? NULL : WRONG("calls");
+        return OFFSETS_WRONG("locks");
+    return is_call(p, "check", p->self, false) ? NULL : OFFSETS_WRONG("calls");
 }
 
 /* Checks a call by list.count (the third one) or by a `with` (the fourth one). */
@@ -416,16 +402,16 @@ static const char *check_later(const struct probe *p)
         right = is_call(p, "__enter__", argument(p, ENTERING), false);
     else
         right = is_call(p, "check", p->self, false);
-    return right ? NULL : WRONG("calls");
+    return right ? NULL : OFFSETS_WRONG("calls");
 }
 
 static const char *check_within(struct probe *p, PyObject *self, PyObject *arguments)
 {
     p->calls++;
     p->self = self;
-    frames_read(p->py, address_of(PyThreadState_Get()), 0, &p->stack);
+    frames_read(p->py, ps_address_of(PyThreadState_Get()), 0, &p->stack);
     if (p->stack.state != FRAMES_EXACT || p->stack.count == 0)
-        return WRONG("frames");
+        return OFFSETS_WRONG("frames");
     if (p->calls == 1)
         return check_variables(p, arguments);
     if (p->calls == 2)
@@ -461,14 +447,14 @@ static const char *check_locks(struct probe *p)
     ps_auto PyObject *locks = NULL;
 
     if (!reads_lock(p->py, LOCK_PLAIN, lock) || !reads_lock(p->py, LOCK_RLOCK, recursive))
-        return WRONG("locks");
+        return OFFSETS_WRONG("locks");
     if (callbacks)
         locks = PyTuple_Pack(5, callbacks, lock ? lock : Py_None, other ? other : Py_None,
                              stacked ? stacked : Py_None, recursive ? recursive : Py_None);
     if (!locks)
         return "no memory";
     if (!ps_offsets_run(source, &check_method, p, locks) || (!p->wrong && p->calls != 4))
-        return p->wrong ? p->wrong : WRONG("calls");
+        return p->wrong ? p->wrong : OFFSETS_WRONG("calls");
     return p->wrong;
 }
 

@@ -19,22 +19,8 @@
 #include <opcode.h> /* RESUME */
 #endif
 
-#define WRONG(what) "offsets are wrong: " what " cannot be read"
-
 #define FRAMES_MAX 64 /* how many frames of the calling thread are compared */
 #define CHUNK_ROOM 65536
-
-static uint64_t address_of(const void *object)
-{
-    return (uint64_t)(uintptr_t)object;
-}
-
-static uint64_t member(const struct python *py, const void *object, int offset)
-{
-    uint64_t value;
-
-    return read_member(py, address_of(object), offset, &value) ? value : UINT64_MAX;
-}
 
 /* ---- The lists of interpreters and threads --------------------------------------------------- */
 
@@ -90,9 +76,9 @@ static bool is_list_head(const struct python *py)
     const void *runtime = (const void *)(uintptr_t)py->runtime;
     int head = py->offsets->runtime.interpreters;
 
-    return member(py, runtime, head) == address_of(PyInterpreterState_Head()) &&
-           (PY_MINOR_VERSION >= 13 || member(py, runtime, head + (int)sizeof(uint64_t)) ==
-                                          address_of(PyInterpreterState_Main()));
+    return ps_member(py, runtime, head) == ps_address_of(PyInterpreterState_Head()) &&
+           (PY_MINOR_VERSION >= 13 || ps_member(py, runtime, head + (int)sizeof(uint64_t)) ==
+                                          ps_address_of(PyInterpreterState_Main()));
 }
 
 static const char *check_state(const struct python *py)
@@ -101,11 +87,11 @@ static const char *check_state(const struct python *py)
     PyThreadState *state = PyThreadState_Get();
 
     if (!are_list_offsets(o))
-        return WRONG("lists");
+        return OFFSETS_WRONG("lists");
     if (!is_list_head(py))
-        return WRONG("interpreters");
-    if (member(py, state, o->thread.ident) != PyThread_get_thread_ident())
-        return WRONG("ident");
+        return OFFSETS_WRONG("interpreters");
+    if (ps_member(py, state, o->thread.ident) != PyThread_get_thread_ident())
+        return OFFSETS_WRONG("ident");
     return NULL;
 }
 
@@ -132,8 +118,8 @@ static bool seems_free(const struct python *py, PyInterpreterState *interpreter,
     int i;
 
     for (i = 0; i < FREE_TRIES; i++) {
-        if (gil_read(py, address_of(interpreter), &gil) &&
-            (!gil.locked || gil.holder != address_of(own)))
+        if (gil_read(py, ps_address_of(interpreter), &gil) &&
+            (!gil.locked || gil.holder != ps_address_of(own)))
             return true;
     }
     return false;
@@ -147,7 +133,7 @@ static bool has_native_id(const struct python *py, const PyThreadState *state)
     int offset = py->offsets->thread.native_id;
 
     return (PY_MINOR_VERSION < 11 && offset < 0) ||
-           member(py, state, offset) == PyThread_get_thread_native_id();
+           ps_member(py, state, offset) == PyThread_get_thread_native_id();
 }
 
 struct switching {
@@ -188,7 +174,7 @@ static bool is_seen_to_switch(const struct python *py, uint64_t before)
     if (ps_start_thread(&thread, take_gil_once, &s) == 0)
         pthread_join(thread, NULL);
     PyEval_RestoreThread(own);
-    return right && s.right && gil_read(py, address_of(own->interp), &gil) &&
+    return right && s.right && gil_read(py, ps_address_of(own->interp), &gil) &&
            gil.switches - before >= 2 && gil.switches - before < UINT32_MAX;
 }
 
@@ -197,12 +183,13 @@ static const char *check_gil(const struct python *py)
     PyThreadState *own = PyThreadState_Get();
     struct gil gil;
 
-    if (!gil_read(py, address_of(own->interp), &gil) || !gil.locked ||
-        gil.holder != address_of(own))
-        return WRONG("GIL");
+    if (!gil_read(py, ps_address_of(own->interp), &gil) || !gil.locked ||
+        gil.holder != ps_address_of(own))
+        return OFFSETS_WRONG("GIL");
     if (!has_interval(gil.interval_us))
-        return WRONG("switch interval");
-    return is_seen_to_switch(py, gil.switches) ? NULL : WRONG("switches of the GIL or native id");
+        return OFFSETS_WRONG("switch interval");
+    return is_seen_to_switch(py, gil.switches) ? NULL
+                                               : OFFSETS_WRONG("switches of the GIL or native id");
 }
 
 /* ---- Objects --------------------------------------------------------------------------------- */
@@ -212,7 +199,7 @@ static bool reads_integer(const struct python *py, const char *digits)
     ps_auto PyObject *object = PyLong_FromString(digits, NULL, 10);
     uint64_t value;
 
-    return object && object_integer(py, address_of(object), &value) &&
+    return object && object_integer(py, ps_address_of(object), &value) &&
            value == strtoull(digits, NULL, 10);
 }
 
@@ -221,7 +208,7 @@ static bool reads_negative(const struct python *py)
     ps_auto PyObject *object = PyLong_FromLong(-70000);
     uint64_t value;
 
-    return object && object_integer(py, address_of(object), &value);
+    return object && object_integer(py, ps_address_of(object), &value);
 }
 
 static bool reads_text(const struct python *py, const char *utf8)
@@ -232,7 +219,7 @@ static bool reads_text(const struct python *py, const char *utf8)
     bool right;
 
     if (object)
-        text = object_text(py, &arena, address_of(object));
+        text = object_text(py, &arena, ps_address_of(object));
     right = text.data && text.len == strlen(utf8) && memcmp(text.data, utf8, text.len) == 0;
     arena_free(&arena);
     return right;
@@ -245,14 +232,14 @@ static bool reads_bytes(const struct python *py)
     char read[64];
 
     return object &&
-           object_bytes(py, address_of(object), read, sizeof(read)) == (ssize_t)sizeof(bytes) &&
+           object_bytes(py, ps_address_of(object), read, sizeof(read)) == (ssize_t)sizeof(bytes) &&
            memcmp(read, bytes, sizeof(bytes)) == 0;
 }
 
 static bool has_type_name(const struct python *py, PyObject *object, const char *name)
 {
     struct arena arena = {0};
-    struct report_text text = object_type_name(py, &arena, object_type(py, address_of(object)));
+    struct report_text text = object_type_name(py, &arena, object_type(py, ps_address_of(object)));
     bool right = text.data && text.len == strlen(name) && memcmp(text.data, name, text.len) == 0;
 
     arena_free(&arena);
@@ -271,9 +258,11 @@ static bool reads_type(const struct python *py, PyTypeObject *type)
     const struct offsets *o = py->offsets;
     PyObject *object = (PyObject *)type;
 
-    return member(py, type, o->type.flags) == PyType_GetFlags(type) &&
-           (int64_t)member(py, type, o->type.basicsize) == int_attribute(object, "__basicsize__") &&
-           (int64_t)member(py, type, o->type.dictoffset) == int_attribute(object, "__dictoffset__");
+    return ps_member(py, type, o->type.flags) == PyType_GetFlags(type) &&
+           (int64_t)ps_member(py, type, o->type.basicsize) ==
+               int_attribute(object, "__basicsize__") &&
+           (int64_t)ps_member(py, type, o->type.dictoffset) ==
+               int_attribute(object, "__dictoffset__");
 }
 
 /* True if the values that are read for the attributes "first" and "second" of an object are equal
@@ -285,12 +274,13 @@ static bool reads_attributes(const struct python *py, PyObject *object)
     uint64_t found;
     size_t i;
 
-    if (!dict_open_attributes(py, address_of(object), &attributes))
+    if (!dict_open_attributes(py, ps_address_of(object), &attributes))
         return false;
     for (i = 0; i < 2; i++) {
         ps_auto PyObject *value = PyObject_GetAttrString(object, names[i]);
 
-        if (!value || !dict_find(py, &attributes, names[i], &found) || found != address_of(value))
+        if (!value || !dict_find(py, &attributes, names[i], &found) ||
+            found != ps_address_of(value))
             return false;
     }
     return true;
@@ -314,9 +304,9 @@ static bool reads_modules(const struct python *py, PyObject *module)
 {
     const struct offsets *o = py->offsets;
 
-    return member(py, PyThreadState_Get()->interp, o->interpreter.modules) ==
-               address_of(PyImport_GetModuleDict()) &&
-           member(py, module, o->module.dict) == address_of(PyModule_GetDict(module));
+    return ps_member(py, PyThreadState_Get()->interp, o->interpreter.modules) ==
+               ps_address_of(PyImport_GetModuleDict()) &&
+           ps_member(py, module, o->module.dict) == ps_address_of(PyModule_GetDict(module));
 }
 
 static const char *check_objects(const struct python *py)
@@ -324,14 +314,14 @@ static const char *check_objects(const struct python *py)
     ps_auto PyObject *module = PyImport_ImportModule("sys");
 
     if (!module || !reads_modules(py, module))
-        return WRONG("modules");
+        return OFFSETS_WRONG("modules");
     if (!reads_integer(py, "0") || !reads_integer(py, "70000") ||
         !reads_integer(py, "18446744073709551615") || reads_negative(py))
-        return WRONG("int");
+        return OFFSETS_WRONG("int");
     if (!reads_text(py, "text") || !reads_text(py, "t\xc3\xa9xt") ||
         !reads_text(py, "\xe4\xb8\xad") || !reads_text(py, "\xf0\x9f\x90\x8d"))
-        return WRONG("str");
-    return reads_bytes(py) ? NULL : WRONG("bytes");
+        return OFFSETS_WRONG("str");
+    return reads_bytes(py) ? NULL : OFFSETS_WRONG("bytes");
 }
 
 /* ---- Frames and code ------------------------------------------------------------------------- */
@@ -393,7 +383,7 @@ static int64_t first_traceable(PyObject *code)
 static bool reads_code(struct probe *p, PyObject *code)
 {
     bool added;
-    const struct code *read = code_read(p->py, &p->cache, &p->arena, address_of(code), &added);
+    const struct code *read = code_read(p->py, &p->cache, &p->arena, ps_address_of(code), &added);
 
     if (!read || !read->valid || !is_same_text(read->file, code, "co_filename") ||
         !is_same_text(read->name, code, "co_name") ||
@@ -414,7 +404,7 @@ static bool is_frame(struct probe *p, struct raw_frame *raw, PyFrameObject *fram
     bool added;
 
     raw->read = code_read(p->py, &p->cache, &p->arena, raw->code, &added);
-    return raw->code == address_of(code) && raw->read &&
+    return raw->code == ps_address_of(code) && raw->read &&
            frame_address(p->py, raw) == int_attribute((PyObject *)frame, "f_lasti") &&
            code_line(p->py, &p->cache, raw->read, frame_address(p->py, raw)) ==
                PyFrame_GetLineNumber(frame);
@@ -468,8 +458,8 @@ static bool is_on_stack(struct probe *p, bool in_generator)
     if (i == p->stack.count ||
         p->stack.frames[i].owner != (in_generator ? OWNER_GENERATOR : OWNER_THREAD))
         return false;
-    now = (struct place_of_frames){member(p->py, state, o->thread.chunk),
-                                   member(p->py, state, o->thread.top)};
+    now = (struct place_of_frames){ps_member(p->py, state, o->thread.chunk),
+                                   ps_member(p->py, state, o->thread.top)};
     grown = now.chunk != p->before.chunk || now.top > p->before.top;
     return now.chunk && now.chunk < now.top &&
            (in_generator || (grown && p->stack.frames[i].address > now.chunk &&
@@ -478,10 +468,10 @@ static bool is_on_stack(struct probe *p, bool in_generator)
 
 static const char *check_frames(struct probe *p, bool in_generator)
 {
-    frames_read(p->py, address_of(PyThreadState_Get()), 0, &p->stack);
+    frames_read(p->py, ps_address_of(PyThreadState_Get()), 0, &p->stack);
     if (p->stack.state != FRAMES_EXACT || !are_frames(p))
-        return WRONG("frames");
-    return is_on_stack(p, in_generator) ? NULL : WRONG("data stack");
+        return OFFSETS_WRONG("frames");
+    return is_on_stack(p, in_generator) ? NULL : OFFSETS_WRONG("data stack");
 }
 
 static const char *check_within(struct probe *p, PyObject *objects)
@@ -490,9 +480,9 @@ static const char *check_within(struct probe *p, PyObject *objects)
     bool in_generator = p->calls++ > 0;
 
     if (!reads_code(p, code))
-        return WRONG("code");
+        return OFFSETS_WRONG("code");
     if (!PyList_CheckExact(objects) || !reads_objects(p->py, objects))
-        return WRONG("attributes");
+        return OFFSETS_WRONG("attributes");
     return check_frames(p, in_generator);
 }
 
@@ -536,8 +526,8 @@ static const char *check_running(const struct python *py)
     PyThreadState *state = PyThreadState_Get();
     struct probe p = {.py = py};
 
-    p.before = (struct place_of_frames){member(py, state, py->offsets->thread.chunk),
-                                        member(py, state, py->offsets->thread.top)};
+    p.before = (struct place_of_frames){ps_member(py, state, py->offsets->thread.chunk),
+                                        ps_member(py, state, py->offsets->thread.top)};
     p.stack.frames = calloc(FRAMES_MAX, sizeof(*p.stack.frames));
     p.stack.room = FRAMES_MAX;
     p.stack.chunk = malloc(CHUNK_ROOM);
@@ -548,7 +538,7 @@ static const char *check_running(const struct python *py)
     if (!p.stack.frames || !p.stack.chunk || !p.cache.codes || !p.cache.lines)
         p.wrong = "no memory";
     else if (!ps_offsets_run(source, &check_method, &p, NULL) || (!p.wrong && p.calls != 2))
-        p.wrong = WRONG("code");
+        p.wrong = OFFSETS_WRONG("code");
     PyErr_Clear();
     arena_free(&p.arena);
     free(p.stack.frames);

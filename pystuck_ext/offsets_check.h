@@ -9,6 +9,24 @@
 #include "ext.h"
 #include "python_process.h"
 
+/* The sentence for a part of the offsets that is wrong. what: a string constant. */
+#define OFFSETS_WRONG(what) "offsets are wrong: " what " cannot be read"
+
+/* Returns the address of an object, as the stack reader has it. */
+static inline uint64_t ps_address_of(const void *object)
+{
+    return (uint64_t)(uintptr_t)object;
+}
+
+/* Returns the value of 8 bytes at an offset in an object, as the stack reader reads it. UINT64_MAX:
+ * it cannot be read. */
+static inline uint64_t ps_member(const struct python *py, const void *object, int offset)
+{
+    uint64_t value;
+
+    return read_member(py, ps_address_of(object), offset, &value) ? value : UINT64_MAX;
+}
+
 /* Returns NULL if the offsets of py, which must be this process, are right. Returns a constant
  * sentence if an offset is wrong, or if there is no memory. Runs a few lines of Python code, and
  * releases the GIL for a moment. Sets no exception. */

@@ -5,28 +5,14 @@
 #include "schema.h"
 #include "value_text.h"
 
-/* Reads the items of the tuple to which a member of a code object points. Returns their number, or
- * 0 if the tuple cannot be read or has more than `room` items. */
-static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
-                         size_t room)
-{
-    uint64_t address;
-    struct tuple tuple;
-
-    if (!read_member(py, code, member, &address) || !tuple_open(py, address, room, &tuple) ||
-        !memory_read(&py->memory, tuple.items, to, tuple.count * 8))
-        return 0;
-    return tuple.count;
-}
-
 /* Up to 3.10, the names are in three tuples. */
 size_t locals_names(const struct python *py, uint64_t code, uint64_t *to)
 {
     const struct offsets *o = py->offsets;
-    size_t count = read_tuple(py, code, o->code.local_names, to, LOCAL_NAMES_MAX);
+    size_t count = tuple_read_member(py, code, o->code.local_names, to, LOCAL_NAMES_MAX);
 
-    count += read_tuple(py, code, o->code.cell_names, to + count, LOCAL_NAMES_MAX - count);
-    count += read_tuple(py, code, o->code.free_names, to + count, LOCAL_NAMES_MAX - count);
+    count += tuple_read_member(py, code, o->code.cell_names, to + count, LOCAL_NAMES_MAX - count);
+    count += tuple_read_member(py, code, o->code.free_names, to + count, LOCAL_NAMES_MAX - count);
     return count;
 }
 

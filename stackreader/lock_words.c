@@ -186,20 +186,6 @@ static bool look_into(struct search *s, uint64_t value, int depth)
 
 /* ---- Variables ------------------------------------------------------------------------------- */
 
-/* Reads the items of the tuple to which a member of a code object points. Returns their number, or
- * 0 if the tuple cannot be read or has more than `room` items. */
-static size_t read_tuple(const struct python *py, uint64_t code, int member, uint64_t *to,
-                         size_t room)
-{
-    uint64_t address;
-    struct tuple tuple;
-
-    if (!read_member(py, code, member, &address) || !tuple_open(py, address, room, &tuple) ||
-        !memory_read(&py->memory, tuple.items, to, tuple.count * 8))
-        return 0;
-    return tuple.count;
-}
-
 static bool look_into_locals(struct search *s, const struct raw_frame *frame, int depth)
 {
     const struct python *py = s->py;
@@ -243,7 +229,7 @@ struct report_text lock_words(const struct python *py, struct value_room *room, 
 
     if (!object || !value_shape(py, room, frame->code))
         return (struct report_text){NULL, 0};
-    s.name_count = read_tuple(py, frame->code, py->offsets->code.names, s.names, NAMES_MAX);
+    s.name_count = tuple_read_member(py, frame->code, py->offsets->code.names, s.names, NAMES_MAX);
     for (depth = 0; depth <= DEPTH_MAX; depth++) {
         s.reads = READS_MAX;
         if (!look_into_locals(&s, frame, depth) && !look_into_globals(&s, frame, depth))

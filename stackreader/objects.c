@@ -361,6 +361,18 @@ bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct 
     return address && read_member(py, address, o->tuple.size, &t->count) && t->count <= max;
 }
 
+size_t tuple_read_member(const struct python *py, uint64_t object, int member, uint64_t *to,
+                         size_t room)
+{
+    uint64_t address;
+    struct tuple tuple;
+
+    if (!read_member(py, object, member, &address) || !tuple_open(py, address, room, &tuple) ||
+        !memory_read(&py->memory, tuple.items, to, tuple.count * 8))
+        return 0;
+    return tuple.count;
+}
+
 /* Returns the index of a text among some str, or -1. items: their addresses. */
 static int place_of(const struct python *py, const uint64_t *items, size_t count, const char *text)
 {

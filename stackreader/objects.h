@@ -92,6 +92,11 @@ struct tuple {
  * `max` items. */
 bool tuple_open(const struct python *py, uint64_t address, uint64_t max, struct tuple *t);
 
+/* Reads the items of the tuple to which a member of an object points. member: its offset. Returns
+ * the number of items, or 0 if the tuple cannot be read or has more than `room` items. */
+size_t tuple_read_member(const struct python *py, uint64_t object, int member, uint64_t *to,
+                         size_t room);
+
 /* Returns the index of the first item that is a str with this ASCII text, of at most SHORT_TEXT_MAX
  * characters. Returns -1 if there is none, or if the items cannot be read. */
 int tuple_index(const struct python *py, const struct tuple *t, const char *text);
