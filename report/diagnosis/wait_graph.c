@@ -130,7 +130,7 @@ static void add_holds(struct wait_graph *g, size_t holder)
     const struct report_hold *holds;
     size_t i, object, count;
 
-    if (!node->item) /* it is known for threads and tasks, which clang-tidy does not see */
+    if (!node->item) /* cannot be; clang-tidy does not see this */
         return;
     if (node->kind == NODE_THREAD) {
         holds = ((const struct report_thread *)node->item)->holds.items;
@@ -249,6 +249,8 @@ const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t nod
 {
     const void *item = g->nodes[node].item;
 
+    if (!item) /* as in add_holds */
+        return NULL;
     switch (g->nodes[node].kind) {
     case NODE_THREAD:
         return ((const struct report_thread *)item)->waits;
