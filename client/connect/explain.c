@@ -217,14 +217,15 @@ static void say_closed(struct failure *c)
             "you are %s",
             c->where, user_name(owner).text, me().text);
     else if (s)
-        set_error(c->err, RPYC_ECLOSED,
-                  "%s closed the connection: process %d (%.*s) has too many clients, has groups or "
-                  "capabilities that you lack, or its authenticator refused you",
-                  c->where, (int)s->pid, find_brief(s->command), s->command);
+        set_error(
+            c->err, RPYC_ECLOSED,
+            "%s closed the connection: process %d (%.*s) has too many clients, or has groups or "
+            "capabilities that you lack, or the server's authenticator refused you",
+            c->where, (int)s->pid, find_brief(s->command), s->command);
     else
         set_error(c->err, RPYC_ECLOSED,
-                  "%s closed the connection: it is not a pystuck server, or only its user and root "
-                  "may connect",
+                  "%s closed the connection: it is not a pystuck server, or only root and the "
+                  "server's user may connect",
                   c->where);
 }
 
@@ -239,7 +240,7 @@ static void say_one_shot(struct failure *c)
     set_error(
         c->err, RPYC_EGENERATION,
         "%s speaks rpyc %d%s, but served only one connection: if it is a OneShotServer, start "
-        "it again and pass --rpyc %d%s",
+        "the server again and run pystuck with --rpyc %d%s",
         c->where, generation, found->bind_threads ? " with bind-threads" : "", generation, bound);
 }
 
@@ -247,7 +248,7 @@ static void say_one_shot(struct failure *c)
 static void say_other_version(struct failure *c)
 {
     set_error(c->err, c->err->code,
-              "%s does not answer like rpyc %s: without --rpyc, pystuck detects the version",
+              "%s does not answer like rpyc %s: run pystuck without --rpyc to detect the version",
               c->where, c->options->version);
 }
 

@@ -211,8 +211,8 @@ static int none_in(pid_t pid, struct rpyc_error *err)
     if (access(path, R_OK | X_OK) < 0)
         return set_error(
             err, RPYC_EINVAL,
-            "process %d is hidden (/proc has the option hidepid): only root and its user "
-            "can see whether it has a server",
+            "process %d is hidden (/proc has the option hidepid): only root and the process's user "
+            "can see whether the process has a server",
             (int)pid);
     command = process_command(pid);
     if (!command)
@@ -233,17 +233,19 @@ int find_of_process(struct servers *out, pid_t pid, struct rpyc_error *err)
     if (out->count == 0 && out->dropped > 0)
         return set_error(
             err, RPYC_EINVAL,
-            "process %d has no pystuck server: it has a thread that is named like one, "
-            "but the socket in that name belongs to another process",
+            "process %d has no pystuck server: one of its threads is named like a server's thread, "
+            "but the socket in this name belongs to another process",
             (int)pid);
     if (out->count == 0)
         return none_in(pid, err);
     for (size_t i = 0; i < out->count; i++)
         if (out->all[i].has_address)
             return 0;
-    return set_error(err, RPYC_EINVAL,
-                     "process %d has a server, but its address is not in the kernel's tables",
-                     (int)pid);
+    return set_error(
+        err, RPYC_EINVAL,
+        "process %d has a server, but the server's address is not in the kernel's list of "
+        "sockets",
+        (int)pid);
 }
 
 bool find_is_served(pid_t pid)

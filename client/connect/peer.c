@@ -180,8 +180,9 @@ static int check_process(const struct peer *peer, const struct address *address,
     if (is_of_process(peer, address))
         return 0;
     return set_error(err, RPYC_EINVAL,
-                     "%s is not a server of process %d: another process listens there", where,
-                     (int)address->pid);
+                     "%s is not a server of process %d: another process listens on this "
+                     "address",
+                     where, (int)address->pid);
 }
 
 /* With --server-user USER: checks that the server belongs to this user. */
@@ -243,11 +244,11 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
     }
     if (!is_known)
         return set_error(err, RPYC_EINVAL,
-                         "cannot find out which user the server %s belongs to: as root, pass "
+                         "cannot find out which user the server %s belongs to: root must pass "
                          "--server-user any to connect",
                          where);
     return set_error(err, RPYC_EINVAL,
-                     "%s is a server of %s: as root, pass --server-user %s to connect", where,
+                     "%s is a server of %s: root must pass --server-user %s to connect", where,
                      user_describe(peer->user).text, user_argument(peer->user).text);
 }
 

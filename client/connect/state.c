@@ -245,8 +245,9 @@ static bool say_queue(const struct server *s, const char *shortage, char *out)
     if (!queue_of(s, &queue) || queue.waiting == 0)
         return false;
     if (shortage[0])
-        return say(out, "does not accept connections (%u wait): it is %s", queue.waiting, shortage);
-    return say(out, "does not accept connections: %u wait", queue.waiting);
+        return say(out, "does not accept connections (waiting: %u): it is %s", queue.waiting,
+                   shortage);
+    return say(out, "does not accept connections (waiting: %u)", queue.waiting);
 }
 
 static pid_t look_for_running_thread(pid_t pid)
@@ -274,7 +275,7 @@ static void say_threads(const struct server *s, const char *shortage, char *out)
     read_word(s->pid, tid, "comm", name, sizeof(name));
     if (tid == 0)
         say(out,
-            "has no thread that runs: probably a waiting thread holds the GIL (Python's global "
+            "has no running thread: probably a thread that waits holds the GIL (Python's global "
             "lock)%s%s",
             more, shortage);
     else

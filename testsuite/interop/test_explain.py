@@ -212,8 +212,8 @@ def test_a_server_whose_authenticator_refuses() -> None:
         where = f"127.0.0.1:{debuggee.port}"
         start = f"pystuck: {where} closed the connection: process {debuggee.pid} ("
         assert done.stderr.startswith(start)
-        end = ") has too many clients, has groups or capabilities that you lack, or its "
-        end += "authenticator refused you\n"
+        end = ") has too many clients, or has groups or capabilities that you lack, or the "
+        end += "server's authenticator refused you\n"
         assert done.stderr.endswith(end)
     finally:
         debuggee.kill()
@@ -404,8 +404,8 @@ def test_a_server_that_closes_the_connection(how: str) -> None:
 
     with playing(serve) as port:
         sentence = (
-            f"127.0.0.1:{port} closed the connection: it is not a pystuck server, or only its "
-            "user and root may connect"
+            f"127.0.0.1:{port} closed the connection: it is not a pystuck server, or only root "
+            "and the server's user may connect"
         )
         assert_says(pystuck("127.0.0.1", port), 1, sentence)
 
@@ -551,11 +551,11 @@ def traced(pid: int, thread: int) -> Iterator[None]:
 REASONS = {
     "computing": "is very busy, or runs C code that holds the GIL (Python's global lock): "
     "thread {pid} (python",
-    "waiting": "has no thread that runs: probably a waiting thread holds the GIL",
+    "waiting": "has no running thread: probably a thread that waits holds the GIL",
     "traced": "is stopped by a debugger: process {tracer} (",
     "asleep": "does not run: its main thread is in uninterruptible sleep in the kernel",
-    "without descriptors": "does not accept connections (N wait): it is out of file descriptors: "
-    "32 of 32 open, most of them: ",
+    "without descriptors": "does not accept connections (waiting: N): it is out of file "
+    "descriptors: 32 of 32 open, most of them: ",
 }
 
 
@@ -582,7 +582,7 @@ def test_the_kernel_tells_why_a_program_does_not_answer(tmp_path: Path) -> None:
             done = pystuck("--timeout=1", "127.0.0.1", lines[name][0])
             assert (done.returncode, done.stdout) == (1, ""), name
             why = REASONS[name].format(pid=program.pid, tracer=os.getpid())
-            said = re.sub(r"\(\d+ wait\)", "(N wait)", done.stderr)
+            said = re.sub(r"\(waiting: \d+\)", "(waiting: N)", done.stderr)
             assert f": process {program.pid} (" in said
             assert f") {why}" in said
 

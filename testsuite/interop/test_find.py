@@ -471,7 +471,8 @@ def test_a_process_that_proc_hides_is_said_to_be_hidden(
     done = run_hidden(in_namespaces("-m"), how, "--pid", stuck.pid)
     assert_mistaken(
         done,
-        f"process {stuck.pid} is hidden (/proc has the option hidepid): only root and its user",
+        f"process {stuck.pid} is hidden (/proc has the option hidepid): only root and the "
+        "process's user",
     )
 
 

@@ -177,7 +177,7 @@ def test_root_sends_nothing_to_a_server_of_another_user(
         if "--server-user" in more:
             sentence += f"--server-user accepts only {named(OTHER_USER)}"
         else:
-            sentence += f"as root, pass --server-user {STRANGER} to connect"
+            sentence += f"root must pass --server-user {STRANGER} to connect"
         assert_refused(done, sentence)
         assert server.received() == 0
     # Without the check the client sends data, so server.received() can detect a missing check.
@@ -196,7 +196,7 @@ def test_the_user_of_a_server_that_does_not_accept_is_found_by_its_listener(
         os.kill(server.pid, signal.SIGSTOP)
     done = pystuck(target)
     sentence = (
-        f"{shown(target)} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+        f"{shown(target)} is a server of {named(STRANGER)}: root must pass --server-user {STRANGER}"
     )
     assert_refused(done, f"{sentence} to connect")
     os.kill(server.pid, signal.SIGCONT)
@@ -212,7 +212,7 @@ def test_a_server_of_another_user_that_closes_connections_at_once_is_refused() -
         whose = f"127.0.0.1:{port} is a server of {named(STRANGER)}"
         for _ in range(20):
             assert_refused(
-                pystuck(port), f"{whose}: as root, pass --server-user {STRANGER} to connect"
+                pystuck(port), f"{whose}: root must pass --server-user {STRANGER} to connect"
             )
     finally:
         server.kill()
@@ -280,7 +280,7 @@ def test_the_client_prints_the_user_of_another_users_server(
     assert_answered(as_user(STRANGER, lambda: pystuck(*ask)), debuggee)
     assert_answered(pystuck(*ask, "--server-user=any"), debuggee, whose)
     assert_answered(pystuck(*ask, f"--server-user={STRANGER}"), debuggee)
-    assert_refused(pystuck(*ask), f"{whose}: as root, pass --server-user {STRANGER} to connect")
+    assert_refused(pystuck(*ask), f"{whose}: root must pass --server-user {STRANGER} to connect")
 
 
 def test_with_pid_root_may_connect_to_a_program_of_another_user(
@@ -323,7 +323,7 @@ def test_the_server_of_a_program_that_gave_up_root_belongs_to_its_new_user(
     debuggee = start_debuggee("plain.py", arguments=(code,), **options.get(kind, {}))
     target = f"unix:{debuggee.unix_socket}" if kind == "unix" else f"127.0.0.1:{debuggee.port}"
     sentence = (
-        f"{shown(target)} is a server of {named(STRANGER)}: as root, pass --server-user {STRANGER}"
+        f"{shown(target)} is a server of {named(STRANGER)}: root must pass --server-user {STRANGER}"
     )
     assert_refused(pystuck(target), f"{sentence} to connect")
     wait_until(lambda: addresses(debuggee.pid), "the program to be listed")
@@ -358,7 +358,7 @@ def test_reconnect_checks_the_servers_user_again(
     server = count(STRANGER, ["127.0.0.1", obedient.port])
     prompt.type("%reconnect\r")
     whose = f"127.0.0.1:{obedient.port} is a server of {named(STRANGER)}"
-    prompt.expect(f"cannot reconnect: {whose}: as root, pass --server-user {STRANGER} to connect")
+    prompt.expect(f"cannot reconnect: {whose}: root must pass --server-user {STRANGER} to connect")
     assert server.received() == 0
     prompt.child.close(force=True)
 
@@ -371,7 +371,7 @@ def test_the_user_is_checked_before_tls_begins(
     done = pystuck(server.port, "--ssl-no-verify")
     whose = f"127.0.0.1:{server.port} is a server of {named(STRANGER)}"
     assert done.returncode == 2
-    assert f"{whose}: as root, pass --server-user {STRANGER} to connect\n" in done.stderr
+    assert f"{whose}: root must pass --server-user {STRANGER} to connect\n" in done.stderr
     assert server.received() == 0
 
 
@@ -457,8 +457,9 @@ def test_a_thread_with_the_name_of_a_listener_is_not_mistaken_for_one(
             if dumpable or user != mimic:
                 assert_refused(
                     done,
-                    f"process {process.pid} has no pystuck server: it has a thread that is "
-                    "named like one, but the socket in that name belongs to another process",
+                    f"process {process.pid} has no pystuck server: one of its threads is "
+                    "named like a server's thread, but the socket in this name belongs to another "
+                    "process",
                 )
             else:  # it could be a program of this user that was root before
                 assert done.returncode in (1, 2)
@@ -486,7 +487,8 @@ def test_if_the_listeners_process_ends_the_client_uses_no_other_server(
     done = pystuck("--pid", debuggee.pid)
     assert_refused(
         done,
-        f"{path} is not a server of process {debuggee.pid}: another process listens there",
+        f"{path} is not a server of process {debuggee.pid}: another process listens on this "
+        "address",
     )
     assert server.received() == 0
     os.unlink(path)
@@ -557,7 +559,7 @@ def test_without_netlink_the_tables_in_proc_are_read(strangers: tuple[Debuggee, 
     whose = f"{shown(target)} is a server of {named(STRANGER)}"
     ask = (target, *ASK)
     done = without_netlink(*ask)
-    assert_refused(done, f"{whose}: as root, pass --server-user {STRANGER} to connect")
+    assert_refused(done, f"{whose}: root must pass --server-user {STRANGER} to connect")
     assert_answered(without_netlink(*ask, f"--server-user={STRANGER}"), debuggee)
     assert_answered(without_netlink(*ask, user=OTHER_USER), debuggee, whose)
     assert_answered(without_netlink("--pid", debuggee.pid, *ASK), debuggee)
@@ -575,7 +577,7 @@ def test_without_netlink_the_user_of_a_server_that_does_not_accept_is_found(
         server = count(STRANGER, [host, 0], accepts=False)
         whose = f"{target}:{server.port} is a server of {named(STRANGER)}"
         done = without_netlink(f"{target}:{server.port}")
-        assert_refused(done, f"{whose}: as root, pass --server-user {STRANGER} to connect")
+        assert_refused(done, f"{whose}: root must pass --server-user {STRANGER} to connect")
 
 
 @needs_seccomp
@@ -592,7 +594,7 @@ def test_if_the_user_cannot_be_found_root_is_refused_and_others_get_a_message(
         return without_netlink(*arguments, user=user, prefix=prefix, has_proc=False)
 
     unknown = f"cannot find out which user the server {target} belongs to"
-    assert_refused(ask(), f"{unknown}: as root, pass --server-user any to connect")
+    assert_refused(ask(), f"{unknown}: root must pass --server-user any to connect")
     assert_refused(ask("--server-user=0"), f"{unknown}, so --server-user cannot be checked")
     assert_answered(ask("--server-user=any"), debuggee, unknown)
     assert_answered(ask(user=OTHER_USER), debuggee, unknown)
@@ -659,5 +661,5 @@ def test_an_outer_address_of_this_machine_is_checked_like_a_loopback_address(
         whose = f"{host}:{server.port} is a server of {named(STRANGER)}"
         assert_refused(
             pystuck(host, server.port),
-            f"{whose}: as root, pass --server-user {STRANGER} to connect",
+            f"{whose}: root must pass --server-user {STRANGER} to connect",
         )

@@ -186,8 +186,8 @@ def test_a_one_shot_server_needs_to_be_told_unless_it_is_of_rpyc_6(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"pystuck: 127.0.0.1:{server.port} speaks rpyc {version(stock)[0]}{bound}, but "
-        "served only one connection: if it is a OneShotServer, start it again and pass "
-        f"--rpyc {version(stock)}\n"
+        "served only one connection: if it is a OneShotServer, start the server again and "
+        f"run pystuck with --rpyc {version(stock)}\n"
     )
     server = start(stock, "OneShotServer")
     done = pystuck("--rpyc", version(stock), "-c", "6 * 7", server.host, server.port)
