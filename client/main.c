@@ -327,7 +327,7 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
     if (!is_json(options) && report.processes.items[0].threads.count == 0) {
         /* The server has forked for this client, and the child has only the thread that serves the
          * client. */
-        complain("the process has no thread except the one that serves pystuck");
+        complain("the only thread of the process is the thread that serves pystuck");
         return EXIT_SUCCESS;
     }
     return print_report(&report.processes.items[0], options);

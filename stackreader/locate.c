@@ -332,13 +332,14 @@ void locate_explain(const struct located *python, char *out, size_t size)
         return;
     case PYTHON_NOT_RUNNING:
         snprintf(out, size,
-                 "has loaded Python %s, but does not run it: it has not begun, or has "
-                 "ended",
+                 "has loaded Python %s, but does not run it: Python has not started yet, "
+                 "or has ended",
                  version);
         return;
     case PYTHON_OTHER_VERSION:
         if (version[0])
-            snprintf(out, size, "runs Python %s, which pystuck cannot read: it knows 3.9 to 3.15",
+            snprintf(out, size,
+                     "runs Python %s, which pystuck cannot read: pystuck knows 3.9 to 3.15",
                      version);
         else
             snprintf(out, size, "runs a Python older than 3.9, which pystuck cannot read (%s)",
@@ -349,10 +350,11 @@ void locate_explain(const struct located *python, char *out, size_t size)
                  version);
         return;
     case PYTHON_CONTRADICTS:
-        snprintf(out, size,
-                 "runs Python %s, but its memory is not as pystuck knows it: Python is just "
-                 "starting or ending, or it is a modified build",
-                 version);
+        snprintf(
+            out, size,
+            "runs Python %s, but the memory of this Python is not laid out as expected: Python "
+            "is just starting or ending, or is a modified build",
+            version);
         return;
     case PYTHON_PYPY:
         snprintf(out, size, "runs PyPy, which is not supported: pystuck reads CPython only");

@@ -54,8 +54,8 @@ size_t locate_pythons(const struct memory *memory, const struct mappings *mappin
 void locate_version(const struct located *python, char *out, size_t size);
 
 /* Writes why the stacks of this Python cannot be read, as the end of a sentence that begins with
- * the process: "runs Python 3.16.0a2, which pystuck cannot read: it knows 3.9 to 3.15". python:
- * NULL if the process has no Python. */
+ * the process: "runs Python 3.16.0a2, which pystuck cannot read: pystuck knows 3.9 to 3.15".
+ * python: NULL if the process has no Python. */
 void locate_explain(const struct located *python, char *out, size_t size);
 
 #endif

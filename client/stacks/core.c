@@ -186,12 +186,12 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
 
     if (is_cut_off(d, python, lost)) {
         trouble_cut(end, sizeof(end), &d->core);
-        return fail(d, "%s %s, and they contain no stacks", d->path, end);
+        return fail(d, "%s %s, and this part contains no stacks", d->path, end);
     }
     if (!core_is_cut(&d->core) && !has_written_memory(&d->core))
         return fail(d,
-                    "%s has no memory that the process had written: its coredump_filter left it "
-                    "out, see core(5)",
+                    "%s does not contain the memory that the process has written: the process's "
+                    "coredump_filter left this memory out, see core(5)",
                     d->path);
     if (lost != CORE_NO_FILE) {
         trouble_image(d->why, CORE_WHY_SIZE, d->path, &d->images, lost);
@@ -199,8 +199,8 @@ static enum core_outcome no_python(const struct dump *d, const struct located *p
     }
     if (!python && d->core.file_count == 0)
         return fail(d,
-                    "%s does not say which files the process had mapped, so its Python cannot be "
-                    "found",
+                    "%s does not say which files the process had mapped, so the process's Python "
+                    "cannot be found",
                     d->path);
     locate_explain(python, end, sizeof(end));
     return fail(d, "%s: process %d (%s) %s", d->path, (int)d->core.pid, process_name(d), end);
@@ -516,8 +516,8 @@ enum core_outcome stacks_from_core(struct report *report, const struct options *
         return finish(job, report, why);
     if (error == ETIMEDOUT) {
         snprintf(why, CORE_WHY_SIZE,
-                 "%s cannot be read: this file, or one that the process had mapped, could not be "
-                 "read for %g s: the disk or the file server does not answer",
+                 "%s cannot be read: the disk or file server of this file, or of a file that the "
+                 "process had mapped, has not answered for %g s",
                  options->core, timeout_ms / 1000.0);
         return CORE_HAS_NOTHING;
     }

@@ -139,14 +139,14 @@ void trouble_core(char *out, size_t size, const char *path, int fd, enum core_re
         return;
     case CORE_32_BIT:
         snprintf(out, size,
-                 "%s is the core file of a 32-bit program (%s): pystuck reads those of 64-bit "
-                 "programs",
+                 "%s is the core file of a 32-bit program (%s): pystuck reads only core files of "
+                 "64-bit programs",
                  path, name_of(machine));
         return;
     case CORE_OTHER_MACHINE:
         snprintf(out, size,
-                 "%s is the core file of a program for %s: run pystuck on such a machine; this one "
-                 "is %s",
+                 "%s is the core file of a program for %s: run pystuck on such a machine; this "
+                 "machine is %s",
                  path, name_of(machine), name_of(elf_own_machine()));
         return;
     case CORE_UNREADABLE:
@@ -204,9 +204,11 @@ static void say_other(char *out, size_t size, const char *given, const struct co
         return;
     }
     put_build_id(id, sizeof(id), core_images_build_id(images, file));
-    snprintf(out, size,
-             "%s is another file than those that the process had mapped: its executable was %s%s",
-             given, images->core->files[file].path, id);
+    snprintf(
+        out, size,
+        "%s is none of the files that the process had mapped: the executable of the process was "
+        "%s%s",
+        given, images->core->files[file].path, id);
 }
 
 void trouble_given(char *out, size_t size, const char *given, const struct core_images *images,
@@ -253,20 +255,20 @@ void trouble_image(char *out, size_t size, const char *path, const struct core_i
         return;
     case IMAGE_REPLACED:
         snprintf(out, size,
-                 "%s cannot be read without %s%s, and the file at this path is another one now: "
-                 "name the former file with --exe FILE",
+                 "%s cannot be read without %s%s, and this file has been replaced since: name a "
+                 "copy of the old file with --exe FILE",
                  path, name, id);
         return;
     case IMAGE_BLOCKED:
         snprintf(out, size,
                  "%s cannot be read without %s%s, and this file cannot be opened: its disk or file "
-                 "server does not answer. Name a copy of it with --exe FILE",
+                 "server does not answer. Name a copy of the file with --exe FILE",
                  path, name, id);
         return;
     case IMAGE_UNCHECKED:
         snprintf(out, size,
-                 "%s cannot be read without %s, and does not say which build of it: if the file "
-                 "is still the same, name it with --exe FILE",
+                 "%s cannot be read without %s, and does not contain the build ID of this file: if "
+                 "the file has not changed since, name the file with --exe FILE",
                  path, name);
         return;
     }

@@ -223,7 +223,7 @@ static void explain_locals(struct report *r, struct report_process *p)
         memcpy(items, p->missing.items, count * sizeof(*items));
     if (known > 0) {
         what = "local variables of some threads";
-        why = "they run, or there are too many";
+        why = "these threads run, or there are too many threads";
     } else if (p->source == SOURCE_SELF) {
         why = "the GIL is held";
     }

@@ -16,19 +16,21 @@ void no_server_explain(pid_t pid, bool has_pystuck, char *out)
              command ? command : "");
     free(command);
     if (has_pystuck && find_is_served(parent))
-        snprintf(out, NO_SERVER_TEXT_SIZE,
-                 "%s has no pystuck server: it was forked by process %d, which keeps the server. "
-                 "With run_server(follow_fork=True) each forked process has one",
-                 name, (int)parent);
+        snprintf(
+            out, NO_SERVER_TEXT_SIZE,
+            "%s has no pystuck server: it was forked by process %d, and the server stays there. "
+            "With run_server(follow_fork=True), each forked process has its own server",
+            name, (int)parent);
     else if (has_pystuck)
         snprintf(out, NO_SERVER_TEXT_SIZE,
                  "%s has loaded pystuck, but has no server: it was forked after run_server(), as "
                  "daemons are, or has stopped its server. Call run_server() after the fork, or "
-                 "run_server(follow_fork=True) before it",
+                 "run_server(follow_fork=True) before the fork",
                  name);
     else
-        snprintf(out, NO_SERVER_TEXT_SIZE,
-                 "%s has no pystuck server. To open a prompt in it, it must run 'import pystuck; "
-                 "pystuck.run_server()', or import pystuck with PYSTUCK=1 in the environment",
-                 name);
+        snprintf(
+            out, NO_SERVER_TEXT_SIZE,
+            "%s has no pystuck server. To open a prompt, the process must run 'import "
+            "pystuck; pystuck.run_server()', or import pystuck with PYSTUCK=1 in the environment",
+            name);
 }

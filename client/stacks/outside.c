@@ -102,8 +102,8 @@ static enum outside_result no_process(struct outside *out, pid_t pid)
 {
     if (kill(pid, 0) == 0 || errno == EPERM)
         return fail(out, OUTSIDE_NO_PROCESS,
-                    "process %d is hidden (/proc has the option hidepid): only root and its user "
-                    "can read it, as with 'sudo pystuck --pid %d'",
+                    "process %d is hidden (/proc has the option hidepid): only root and the "
+                    "process's user can read it: run 'sudo pystuck --pid %d'",
                     (int)pid, (int)pid);
     return fail(out, OUTSIDE_NO_PROCESS, "there is no process %d", (int)pid);
 }

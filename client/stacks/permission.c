@@ -132,13 +132,13 @@ static bool explain_yama(const char *name, pid_t pid, int64_t scope, char *out)
     if (scope == YAMA_CHILDREN)
         return say(
             out,
-            "%s can only be read by its parent or by root, since kernel.yama.ptrace_scope is "
-            "1: run 'sudo pystuck --pid %d', or allow it for all processes with 'sudo sysctl "
-            "kernel.yama.ptrace_scope=0'",
+            "%s can be read only by its parent or by root, because kernel.yama.ptrace_scope is "
+            "1: run 'sudo pystuck --pid %d', or let all users read their own processes with 'sudo "
+            "sysctl kernel.yama.ptrace_scope=0'",
             name, (int)pid);
     if (scope == YAMA_ADMIN)
         return say(out,
-                   "%s can only be read by root, since kernel.yama.ptrace_scope is 2: run 'sudo "
+                   "%s can be read only by root, because kernel.yama.ptrace_scope is 2: run 'sudo "
                    "pystuck --pid %d'",
                    name, (int)pid);
     return false;
@@ -148,7 +148,7 @@ static bool explain_rest(const char *name, pid_t pid, const struct rights *mine,
 {
     if (mine->seccomp != 0)
         return say(out,
-                   "%s cannot be read: a seccomp filter forbids pystuck the system call "
+                   "%s cannot be read: a seccomp filter does not let pystuck make the system call "
                    "process_vm_readv%s",
                    name, is_in_container() ? CONTAINER : "");
     return say(
@@ -173,7 +173,9 @@ void permission_explain(pid_t pid, char *out)
         return;
     }
     if (scope == YAMA_NOBODY) {
-        say(out, "%s cannot be read: kernel.yama.ptrace_scope is 3, until the machine is restarted",
+        say(out,
+            "%s cannot be read: kernel.yama.ptrace_scope is 3, and then no process can be "
+            "read until the machine is restarted",
             name);
         return;
     }

@@ -681,15 +681,15 @@ wait()
 #: What is said about a process that starts or ends meanwhile, by the exit status of pystuck. Status
 #: 1: its threads are gone, but the process has not ended yet.
 SENTENCES_ABOUT_ENDING = {
-    0: ("has no pystuck server. To open a prompt in it",),
+    0: ("has no pystuck server. To open a prompt, the process must",),
     1: ("has no threads whose stacks can be read",),
     2: (
         "has ended",
         "ended while its stacks were read",
         "there is no process",
         "does not run Python",  # it has not loaded libpython yet
-        "but does not run it: it has not begun, or has ended",
-        "its memory is not as pystuck knows it: Python is just starting or ending",
+        "but does not run it: Python has not started yet, or has ended",
+        "memory of this Python is not laid out as expected: Python is just starting or",
         "has no memory: it is a thread of the kernel, or is about to end",
     ),
 }
