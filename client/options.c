@@ -60,21 +60,21 @@ static const struct {
     {"help", NULL, 'h', "show this text and exit"},
     {"version", NULL, KEY_VERSION, "show the version and exit"},
     {"code", "CODE", 'c', "run CODE in the debuggee; may be repeated"},
-    {"stacks", NULL, KEY_STACKS, "print the stacks even if code is run"},
+    {"stacks", NULL, KEY_STACKS, "print the stacks also with -c or a script"},
     {"no-stacks", NULL, KEY_NO_STACKS, "do not print the stacks"},
     {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
-    {"full", NULL, KEY_FULL, "print equal stacks one by one, and all their frames"},
+    {"full", NULL, KEY_FULL, "print every stack in full, even if several are equal"},
     {"locals", NULL, KEY_LOCALS, "print local variables, which may contain secrets"},
     {"check", NULL, KEY_CHECK, "open no prompt; exit with 3 if there is a deadlock"},
-    {"watch", "SECONDS", KEY_WATCH, "repeat, and mark the stacks that did not change"},
+    {"watch", "SECONDS", KEY_WATCH, "print the stacks every SECONDS; mark unchanged ones"},
     {"exclude-greenlets", NULL, KEY_NO_GREENLETS, "do not print the stacks of greenlets"},
     {"no-ipython", NULL, KEY_NO_PROMPT, "open no prompt and ignore standard input"},
     {"no-repl", NULL, KEY_NO_PROMPT, "the same as --no-ipython"},
-    {"no-exec", NULL, KEY_NO_EXEC, "run no code in the debuggee: evaluate chains only"},
+    {"no-exec", NULL, KEY_NO_EXEC, "run no code; evaluate only chains like a.b[0].c(1)"},
     {"color", "WHEN", KEY_COLOR, "use colours: auto (on terminals), always or never"},
     {"timeout", "SECONDS", KEY_TIMEOUT, "wait at most this long for each answer of the debuggee"},
-    {"host", "HOST", KEY_HOST, "connect to this name or address"},
+    {"host", "HOST", KEY_HOST, "connect to this host name or address"},
     {"port", "PORT", KEY_PORT, "connect to this port of --host or TARGET"},
     {"unix-socket", "PATH", KEY_UNIX_SOCKET, "connect to unix:PATH (@NAME: an abstract socket)"},
     {"pid", "PID", KEY_PID, "show this process, also if it has no server"},
@@ -84,10 +84,10 @@ static const struct {
     {"exe", "FILE", KEY_EXE, "read the core file's executable or libpython from FILE"},
     {"server-user", "USER", KEY_SERVER_USER, "accept only servers of USER (any: of all users)"},
     {"rpyc", "VERSION", KEY_RPYC, "use the protocol of rpyc 5 or 6; default: detect it"},
-    {"ssl", NULL, KEY_SSL, "use TLS; each option below implies this one"},
+    {"ssl", NULL, KEY_SSL, "use TLS; each of the options below implies --ssl"},
     {"ssl-ca", "FILE", KEY_SSL_CA, "trust only servers whose CA is in FILE (PEM)"},
     {"ssl-cert", "FILE", KEY_SSL_CERT, "show this certificate to the server (PEM)"},
-    {"ssl-key", "FILE", KEY_SSL_KEY, "read the key from FILE, if not in --ssl-cert"},
+    {"ssl-key", "FILE", KEY_SSL_KEY, "read the key from FILE, not from --ssl-cert's file"},
     {"ssl-name", "NAME", KEY_SSL_NAME, "expect a certificate for NAME, not for the host"},
     {"ssl-no-verify", NULL, KEY_SSL_NO_VERIFY, "accept any certificate"},
 };
@@ -115,15 +115,15 @@ static const char explanation[] =
     "each thread, the innermost call last. Then it opens a prompt from which you can\n"
     "reach every module and variable of the debuggee.\n"
     "\n"
-    "With -c, or with a script on standard input, pystuck runs that code in the\n"
+    "With -c, or with a script on standard input, pystuck runs this code in the\n"
     "debuggee and prints its output and the values of its expressions. The code has\n"
     "a namespace of its own, where 'modules' holds the debuggee's modules:\n"
     "\n"
     "    pystuck -c \"modules['__main__'].queue.qsize()\"\n"
     "\n"
-    "Without a server there is no prompt, but there are the stacks: pystuck --pid PID\n"
-    "reads them from the memory of a process, which does not notice it, and pystuck\n"
-    "--core FILE from the core file of one that has ended.\n";
+    "Without a server, pystuck opens no prompt, but can print the stacks.\n"
+    "pystuck --pid PID reads them from the memory of a process and does not stop the\n"
+    "process. pystuck --core FILE reads them from a core file.\n";
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -490,7 +490,7 @@ static int check_tls(const struct options *out)
     const struct rpyc_tls *tls = &out->tls;
 
     if (tls->key_file && !tls->cert_file) {
-        wrong("--ssl-key requires --ssl-cert: name the key's certificate");
+        wrong("--ssl-key requires --ssl-cert: name the certificate of the key");
         return -1;
     }
     if (tls->insecure_no_verify && (tls->ca_file || tls->server_name)) {
@@ -522,7 +522,7 @@ static int check_core(const struct options *out)
         return -1;
     }
     if (out->core && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
-        wrong("--core cannot be combined with -c or --no-stacks: a core file runs no code");
+        wrong("--core cannot be combined with -c or --no-stacks: no code can run in a core file");
         return -1;
     }
     return 0;
@@ -537,7 +537,7 @@ static int settle(struct options *out)
         check_core(out) < 0)
         return -1;
     if (out->subprocesses && !out->pid) {
-        wrong("--subprocesses requires --pid: name the parent");
+        wrong("--subprocesses requires --pid: name the parent process");
         return -1;
     }
     if (out->subprocesses && (out->code_count > 0 || out->stacks == CHOICE_NO)) {
@@ -620,7 +620,7 @@ void options_instructions(FILE *stream)
           "\n"
           "    import pystuck; pystuck.run_server()\n"
           "\n"
-          "If it listens on another address, pass it: pystuck TARGET (see pystuck -h).\n"
+          "If the server listens on another address, run pystuck TARGET (see pystuck -h).\n"
           "pystuck --list shows the programs of this machine that have a server.\n",
           stream);
 }

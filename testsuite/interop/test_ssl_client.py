@@ -652,7 +652,7 @@ def test_where_librpyc_ssl_is_not_installed_that_is_said(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--ssl-key=k"], "--ssl-key requires --ssl-cert: name the key's certificate"),
+        (["--ssl-key=k"], "--ssl-key requires --ssl-cert: name the certificate of the key"),
         (
             ["--ssl-no-verify", "--ssl-ca=c"],
             "--ssl-no-verify cannot be combined with --ssl-ca or --ssl-name",
