@@ -219,7 +219,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
         def fileno(self):
             if self._is_mine():
-                raise OSError("the client's standard input has no file descriptor here")
+                raise OSError("the client's standard input has no file descriptor in this process")
             return self._before.fileno()
 
     def read_elsewhere():

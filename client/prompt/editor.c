@@ -496,8 +496,7 @@ static void set_up(struct editor *e)
     el_set(e->el, EL_GETCFN, get_char);
     el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* strings are not copied */
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
-    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"Insert pasted text, with the keys of vi",
-            paste_in_vi);
+    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"Insert pasted text in vi mode", paste_in_vi);
     el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
     el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
     el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);

@@ -35,7 +35,7 @@ static void show_list(struct shell *shell, const struct magic *self, const char 
     (void)argument;
     printf("Type Python to run it in the program; 'modules' contains the program's modules.\n"
            "Ctrl-C interrupts the running code, Ctrl-D exits. Type x? to see what x is, x??\n"
-           "to see its source, too. Commands of the prompt:\n\n");
+           "to see the source of x, too. Commands of the prompt:\n\n");
     for (magic = magic_next(NULL); magic; magic = magic_next(magic))
         explain(magic);
 }

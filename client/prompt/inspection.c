@@ -26,7 +26,7 @@ static void run(struct shell *shell, const struct magic *magic, const char *argu
 static struct magic magics[] = {
     MAGIC("down", NULL, "go to the frame that the selected frame has called", run),
     MAGIC("eval", "EXPR", "evaluate an expression in the selected frame", run),
-    MAGIC("frame", "[N]", "select a frame (0: the innermost); _ is this frame", run),
+    MAGIC("frame", "[N]", "select a frame (0: the innermost) and assign it to _", run),
     MAGIC("locals", NULL, "show all local variables of the selected frame", run),
     MAGIC("thread", "[N]", "list the threads, or select one by its number or ident", run),
     MAGIC("time", "CODE", "run a cell and show the CPU and wall time it took", run,

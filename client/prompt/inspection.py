@@ -234,7 +234,7 @@ def _pystuck_inspection(run, collector):
             lines = inspect.getblock(lines[first - 1 :])
         if lines:
             return textwrap.dedent("".join(lines)).rstrip("\n")
-        return "none, it is built in" if is_built_in(without_wrapping(thing)) else "not available"
+        return "none (built in)" if is_built_in(without_wrapping(thing)) else "not available"
 
     # ---- Objects ---------------------------------------------------------------------------------
 
@@ -299,7 +299,7 @@ def _pystuck_inspection(run, collector):
 
     def string_form(thing, limit):
         def plain():
-            return f"{object.__repr__(thing)} (its str raised an exception)"
+            return f"{object.__repr__(thing)} (its __str__ raised an exception)"
 
         if type(thing) in (str, bytes, bytearray):
             value, rest = thing[:limit], "" if len(thing) <= limit else " <...>"
@@ -396,7 +396,7 @@ def _pystuck_inspection(run, collector):
         sources = fetched([(frame, numbers)])
         lines = {number: sources.line(name, number)[0] for number in numbers}
         if lines.get(at) is None:
-            return "      (its source is not available)\n"
+            return "      (the source of this frame is not available)\n"
         numbers = [number for number in numbers if lines[number] is not None]
         return "".join(
             "{} {}".format(
@@ -639,7 +639,9 @@ def _pystuck_inspection(run, collector):
 
         def _need(self):
             if self._selected is None:
-                raise Refused("no thread is selected: %thread lists them, %thread N selects one")
+                raise Refused(
+                    "no thread is selected: %thread lists the threads, %thread N selects a thread"
+                )
             return self._selected
 
         def _show(self, cell, typed, number):
@@ -657,7 +659,7 @@ def _pystuck_inspection(run, collector):
                     f"invalid frame '{argument}': expected a number from 0 to {len(selected) - 1}"
                 )
             if number >= len(selected):
-                raise Refused(f"there is no frame {number}: the last one is {len(selected) - 1}")
+                raise Refused(f"there is no frame {number}: the last frame is {len(selected) - 1}")
             return self._show(cell, f"%frame {number}", number)
 
         def do_up(self, cell, argument, source):

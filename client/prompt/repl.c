@@ -214,8 +214,8 @@ static void greet(const struct shell *shell)
 {
     puts("use the 'modules' dictionary to access remote modules (like 'os', or '__main__')\n");
     if (shell_is_blocked(shell)) {
-        puts("The program cannot run code now: cells work as soon as it can. %threads, %help and "
-             "Ctrl-D work meanwhile.\n");
+        puts("The program cannot run code now. Cells work as soon as the program can run code.\n"
+             "Until then, %threads, %help and Ctrl-D work.\n");
         return;
     }
     if (!evaluator_cells(shell->evaluator))

@@ -252,8 +252,9 @@ static void say_blocked(const struct shell *sh, const char *what)
     struct gil_words gil;
     bool is_known = stacks_ask_gil(sh->options, &gil);
 
-    print_blocked(what, is_known ? gil.text
-                                 : "the program does not get to run Python code at the moment");
+    print_blocked(
+        what, is_known ? gil.text
+                       : "the server's thread in the program cannot run Python code at the moment");
 }
 
 /* Returns the options with a timeout of at most SOON_MS. */
@@ -302,8 +303,9 @@ static int await_turn(rpyc_conn *conn, const struct options *options, struct rpy
     if ((!is_known || !gil.is_kept) && rpyc_await_root(conn, TURN_WAIT_MS, err) == 0)
         return 0;
     print_blocked("cannot interrupt the cell",
-                  is_known ? gil.text
-                           : "the program does not get to run Python code at the moment");
+                  is_known
+                      ? gil.text
+                      : "the server's thread in the program cannot run Python code at the moment");
     return -1;
 }
 
@@ -482,8 +484,8 @@ void shell_call_helper(struct shell *sh, const struct cell_helper *helper, const
         return;
     cells = evaluator_cells(sh->evaluator);
     if (!cells) {
-        fputs("this command must run code in the program, which the server or --no-exec does not "
-              "allow\n",
+        fputs("this command must run code in the program, and the server or --no-exec does not "
+              "allow that\n",
               stderr);
         return;
     }

@@ -179,7 +179,7 @@ def test_an_object_that_raises_loses_only_that_field(session: Inspection) -> Non
     titles = [line.partition(":")[0] for line in text.splitlines() if line[:1].isupper()]
     assert titles == ["Type", "String form", "File", "Source"]
     assert "object at 0x" in text
-    assert "(its str raised an exception)" in text
+    assert "(its __str__ raised an exception)" in text
     assert "File:        <cell 1>\nSource:\nclass Spiteful:\n    def fail" in text
 
 
@@ -291,7 +291,7 @@ def test_the_source_of_the_programs_own_modules(session: Inspection) -> None:
 
 @pytest.mark.parametrize("text", ["len", "5", "int", "''.join", "modules.sys", "str.join"])
 def test_built_in_objects_have_no_source(session: Inspection, text: str) -> None:
-    assert re.search("^Source: +none, it is built in$", session.text("source", text), re.M)
+    assert re.search(r"^Source: +none \(built in\)$", session.text("source", text), re.M)
 
 
 def test_missing_source_is_not_available(session: Inspection) -> None:
@@ -373,7 +373,7 @@ def test_the_ends_of_the_stack(session: Inspection) -> None:
         session.text("frame", str(count - 1))
         assert session.ask("up")[::2] == (False, "cannot go up: this is the outermost frame")
         assert session.error("frame", str(count)) == (
-            f"there is no frame {count}: the last one is {count - 1}"
+            f"there is no frame {count}: the last frame is {count - 1}"
         )
 
 
@@ -382,7 +382,7 @@ def test_a_thread_must_be_selected_first(session: Inspection, what: str) -> None
     assert session.ask(what, "1") == (
         False,
         False,
-        "no thread is selected: %thread lists them, %thread N selects one",
+        "no thread is selected: %thread lists the threads, %thread N selects a thread",
     )
 
 
@@ -490,7 +490,7 @@ def test_a_frame_with_many_locals_shows_some(session: Inspection) -> None:
         thread.join()
     assert "\nname_49 = 49\n" in everything
     assert "__hidden__" not in everything
-    assert "(its source is not available)" in text
+    assert "(the source of this frame is not available)" in text
 
 
 def test_a_thread_that_runs_on_is_reported(session: Inspection) -> None:

@@ -204,14 +204,17 @@ def test_a_thread_can_be_selected_by_its_ident(prompt: Magical) -> None:
     assert prompt.ask(f"%thread {ident[1]}").startswith("<_MainThread(MainThread, started ")
 
 
+NO_THREAD = "no thread is selected: %thread lists the threads, %thread N selects a thread"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%frame 0", "no thread is selected: %thread lists them, %thread N selects one"),
-        ("%up", "no thread is selected: %thread lists them, %thread N selects one"),
-        ("%down", "no thread is selected: %thread lists them, %thread N selects one"),
-        ("%locals", "no thread is selected: %thread lists them, %thread N selects one"),
-        ("%eval 1", "no thread is selected: %thread lists them, %thread N selects one"),
+        ("%frame 0", NO_THREAD),
+        ("%up", NO_THREAD),
+        ("%down", NO_THREAD),
+        ("%locals", NO_THREAD),
+        ("%eval 1", NO_THREAD),
         ("%thread x", "invalid thread 'x': expected a number or ident that %thread lists"),
         ("%thread 99", "there is no thread 99: type %thread for a list"),
         ("%time", "%time needs code: %time CODE"),
@@ -246,7 +249,7 @@ def test_an_invalid_magic_prints_one_line(prompt: Magical, line: str, message: s
 
 def test_an_invalid_magic_for_a_selected_thread_prints_one_line(prompt: Magical) -> None:
     prompt.ask("%thread 0")
-    assert prompt.ask("%frame 99") == "there is no frame 99: the last one is 0\n"
+    assert prompt.ask("%frame 99") == "there is no frame 99: the last frame is 0\n"
     assert prompt.ask("%frame x") == "invalid frame 'x': expected a number from 0 to 0\n"
     assert prompt.ask("%eval") == "%eval needs an expression: %eval EXPR\n"
 
