@@ -37,8 +37,8 @@ static const char explanation[] =
     "\n"
     "  DIR            write the files to this directory, which is created if needed;\n"
     "                 existing files are never overwritten\n"
-    "  NAME           add this name or address of the programs' machine to their\n"
-    "                 certificate, besides localhost and the names of this machine\n"
+    "  NAME           add this host name or IP address to the programs' certificate,\n"
+    "                 besides localhost and the names of this machine\n"
     "  --client NAME  make one more client certificate, signed by the CA in DIR\n"
     "  --revoke FILE  add the certificate in FILE to the revocation list in DIR\n"
     "  --days N       make certificates valid for N days (default: 825)\n"
@@ -115,9 +115,8 @@ static void check(const struct wish *wish)
         fail(EXIT_USAGE, "--days cannot be combined with --revoke");
     if (wish->client && !is_client_name(wish->client))
         fail(EXIT_USAGE,
-             "invalid client name '%s': expected 1 to %d letters, digits and @_.- but not ca, "
-             "server "
-             "or crl",
+             "invalid client name '%s': expected 1 to %d letters, digits and @_.-, beginning "
+             "with neither . nor -, and not the name ca, server or crl",
              wish->client, CERTIFICATE_NAME_MAX);
     for (size_t i = 0; i < wish->name_count; i++)
         if (!certificate_is_name(wish->names[i]))
@@ -435,14 +434,14 @@ static const char *best_name(const struct wish *wish, const struct host_names *h
 static void tell(const struct folder *folder, const char *host)
 {
     printf("Created in %s:\n\n"
-           "    ca.pem                  the CA's certificate: copy it to both sides\n"
+           "    ca.pem                  the CA's certificate, for the program and for pystuck\n"
            "    ca.key                  the CA's key, which signs certificates: keep it secret\n"
            "    server.pem, server.key  for the program\n"
            "    client.pem, client.key  for pystuck\n\n"
            "Run this in the program:\n\n",
            folder->path);
     print_call(folder, NULL, NULL);
-    fputs("\nThen run this to connect to it:\n\n", stdout);
+    fputs("\nThen run this to connect to the program:\n\n", stdout);
     print_command(folder, "client", host);
 }
 

@@ -472,8 +472,8 @@ static int explain_one_shot(const struct attempt *a, struct rpyc_error *err)
     struct rpyc_error why = *err;
 
     return error_set(err, RPYC_EGENERATION,
-                     "the server speaks rpyc %d%s and accepts no second connection (%s): set the "
-                     "generation, so that the first connection is enough",
+                     "the server speaks rpyc %d%s and accepts no second connection (%s): set "
+                     "options.generation, so that one connection is enough",
                      (int)a->learnt.generation, a->learnt.bound ? " with bind-threads" : "",
                      why.text);
 }

@@ -75,8 +75,8 @@ static int park(struct conn *c, struct rpyc_error *err)
     if (fits)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
-                     "the peer sends a message of over 1 MB too slowly, while others "
-                     "wait to send long messages");
+                     "the peer sends a message of over 1 MB too slowly, while other "
+                     "peers wait to send long messages");
 }
 
 /* Called often. Acts only at the end of a slice of time, if other connections wait for the turn and
@@ -99,7 +99,7 @@ static int end_slice(struct conn *c, struct rpyc_error *err)
         return 0;
     return error_set(err, RPYC_EPROTOCOL,
                      "the peer sent a message of over 1 MB and does not answer the questions "
-                     "about the objects in it, while others wait to send long messages");
+                     "about the objects in it, while other peers wait to send long messages");
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------ */

@@ -147,7 +147,7 @@ static bool lacked_memory(void)
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
     bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
-    const char *why = is_no_pem ? "the file contains none as PEM without a passphrase" : reason();
+    const char *why = is_no_pem ? "expected PEM without a passphrase" : reason();
 
     bool is_mismatch = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
                        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH;

@@ -347,7 +347,7 @@ int rpyc_int64(const rpyc_value *v, int64_t *out, struct rpyc_error *err)
     if (!v)
         return error_set(err, RPYC_ETYPE, "expected int, got no value");
     if (v->big)
-        return error_set(err, RPYC_ETYPE, "expected int of 64 bits, got one of %zu digits",
+        return error_set(err, RPYC_ETYPE, "expected int of 64 bits, got an int of %zu digits",
                          v->len - (v->data[0] == '-'));
     if (v->type == RPYC_BOOL)
         *out = v->boolean;

@@ -494,7 +494,10 @@ def test_what_cannot_be_revoked(folder: Path, tmp_path: Path) -> None:
     assert_fails(done, 1, f"{folder}/crl.pem is not a revocation list of this CA")
 
 
-CLIENT_NAME = "expected 1 to 64 letters, digits and @_.- but not ca, server or crl"
+CLIENT_NAME = (
+    "expected 1 to 64 letters, digits and @_.-, beginning with neither . nor -, and not the name "
+    "ca, server or crl"
+)
 
 
 @pytest.mark.parametrize(

@@ -592,8 +592,8 @@ def test_slow_long_messages_do_not_add_up(start: Start) -> None:
             assert_served(other)
         line = debuggee.read_line()
         assert line.endswith(
-            "was disconnected: the peer sends a message of over 1 MB too slowly, while others wait "
-            "to send long messages"
+            "was disconnected: the peer sends a message of over 1 MB too slowly, while other peers "
+            "wait to send long messages"
         )
         hung_up_on = int(line.split()[2])
         assert senders[hung_up_on].is_closed()
@@ -630,7 +630,7 @@ def test_who_holds_others_up_is_hung_up_on(start: Start) -> None:
     assert_told(
         debuggee,
         "client 0 was disconnected: the peer sent a message of over 1 MB and does not answer the "
-        "questions about the objects in it, while others wait to send long messages",
+        "questions about the objects in it, while other peers wait to send long messages",
     )
 
 

@@ -25,7 +25,7 @@ TEST(a_server_that_hangs_up_the_second_time_is_an_error)
                                {.hangs_up = true, .answers = {""}}};
 
     assert_connects_not(ACTS(acts), 0, RPYC_GENERATION_AUTO, RPYC_EGENERATION,
-                        "the peer hung up): set the generation",
+                        "the peer hung up): set options.generation",
                         "[" GETROOT_6 " ][" GETROOT_5 " ]");
 }
 

@@ -174,7 +174,7 @@ TEST(a_server_that_tells_its_generation_and_serves_no_more_is_an_error)
     assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
     assert_error(&err, RPYC_EGENERATION,
                  "the server speaks rpyc 5 and accepts no second connection (");
-    assert_error(&err, RPYC_EGENERATION, "Connection refused): set the generation");
+    assert_error(&err, RPYC_EGENERATION, "Connection refused): set options.generation");
     assert_int_equal(remembered.generation, RPYC_GENERATION_5);
     server_end(&s, "[" GETROOT_6 " ]");
 }

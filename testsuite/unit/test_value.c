@@ -112,7 +112,7 @@ TEST(an_int_that_does_not_fit_has_digits)
     double d = 7;
 
     assert_int_equal(rpyc_int64(v, &n, &err), -1);
-    assert_error(&err, RPYC_ETYPE, "expected int of 64 bits, got one of ");
+    assert_error(&err, RPYC_ETYPE, "expected int of 64 bits, got an int of ");
     assert_int_equal(n, 7);
     assert_string_equal(rpyc_int_digits(v), "-9223372036854775809");
     assert_int_equal(rpyc_double(v, &d, &err), -1);
