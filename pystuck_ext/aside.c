@@ -141,9 +141,9 @@ static int wait_patiently(struct aside *a, PyObject *patience)
 const char ps_run_aside_doc[] =
     "run_aside(function, patience)\n--\n\n"
     "Call function() on a thread of pystuck, and wait until it has returned.\n\n"
-    "patience() returns the seconds to wait before it is called again. If it is\n"
-    "negative, the wait ends and the thread is left behind. Returns True if\n"
-    "function() has returned. Raises RuntimeError if no thread can be started.";
+    "patience() returns the seconds to wait before patience() is called again. If\n"
+    "this number is negative, the wait ends and the thread is left behind. Returns\n"
+    "True if function() has returned. Raises RuntimeError if no thread can be started.";
 
 PyObject *ps_run_aside(PyObject *module, PyObject *args)
 {

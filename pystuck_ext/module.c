@@ -34,9 +34,9 @@ static PyObject *own_threads(PyObject *module, PyObject *unused)
 
 PyDoc_STRVAR(current_frames_doc,
              "current_frames()\n--\n\n"
-             "Return what sys._current_frames() returns. If an interpreter has a GIL of its\n"
-             "own, return only threads of this interpreter: the frames of others cannot be\n"
-             "used then.");
+             "Return what sys._current_frames() returns. If any interpreter of the process\n"
+             "has a GIL of its own, return only the threads of the calling interpreter:\n"
+             "the frames of other interpreters cannot be used then.");
 
 static PyObject *current_frames(PyObject *module, PyObject *unused)
 {

@@ -276,7 +276,7 @@ struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char
     else
         *why = ps_offsets_check(&python);
     if (!*why && !is_right(r))
-        *why = "the stacks that were read are not those that Python shows";
+        *why = "the stacks that were read differ from those that Python shows";
     if (*why) {
         stackreader_free(r);
         return NULL;

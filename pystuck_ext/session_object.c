@@ -130,9 +130,9 @@ static void notify(void *arg)
 
 PyDoc_STRVAR(request_notify_doc,
              "notify(callable)\n--\n\n"
-             "Call callable() once the reply has arrived or the connection has ended: now, or on\n"
-             "the thread that reads the reply. An exception of callable is ignored. Allowed once\n"
-             "for each request.");
+             "Call callable() once the reply has arrived or the connection has ended. If this has\n"
+             "happened already, callable() is called at once, otherwise on the thread that reads\n"
+             "the reply. An exception of callable is ignored. Allowed once for each request.");
 
 static PyObject *request_notify(PyObject *self, PyObject *callable)
 {
@@ -140,7 +140,7 @@ static PyObject *request_notify(PyObject *self, PyObject *callable)
     PyThreadState *before;
 
     if (r->callable) {
-        PyErr_SetString(PyExc_RuntimeError, "notify() was called before for this request");
+        PyErr_SetString(PyExc_RuntimeError, "notify() has been called already for this request");
         return NULL;
     }
     r->callable = ps_new_ref(callable);
@@ -196,13 +196,14 @@ static PyMethodDef request_methods[] = {
 
 static PyGetSetDef request_getset[] = {
     {"value", request_value, NULL,
-     "The result, once wait() has returned. Raises it if it is an exception.", NULL},
+     "The result, once wait() has returned. If the result is an exception, raises the exception.",
+     NULL},
     {"error", request_error, NULL, "The result if it is an exception, otherwise None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot request_slots[] = {
-    {Py_tp_doc, "A request to the client that was sent."},
+    {Py_tp_doc, "A request that was sent to the client."},
     {Py_tp_dealloc, request_dealloc},
     {Py_tp_methods, request_methods},
     {Py_tp_getset, request_getset},

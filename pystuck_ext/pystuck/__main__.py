@@ -25,8 +25,8 @@ python -m pystuck [options] script.py [arguments]
 """
 
 _EPILOG = """\
-Without --host, --port and --unix-socket, the server listens at the address in the variable PYSTUCK.
-An option that is not on the command line can be set by its variable: {variables}.
+Without --host, --port and --unix-socket, the server listens at the address in the environment
+variable PYSTUCK. An option that is not on the command line can be set by its variable: {variables}.
 """
 
 _WITH_VALUE = tuple(option.command for option in _options.COMMANDS if option.kind.metavar)

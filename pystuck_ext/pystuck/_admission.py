@@ -44,7 +44,7 @@ def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
     if certified and values["unix_socket"] is None and values["allow_users"] is not None:
         raise ValueError(
             "allow_users cannot be combined with client certificates over TCP, where the "
-            "certificate decides and not the user: use allow_subjects"
+            "certificate decides who is admitted, and not the user: use allow_subjects"
         )
 
 

@@ -124,8 +124,9 @@ OPTIONS = (
         "follow_fork",
         _values.Flag(),
         False,
-        "start a server in each child that this process forks, at the child's own '{pid}' or at "
-        "the next free TCP port; without this option a child has no server, and may start one",
+        "start a server in each child that this process forks: at the path with the child's "
+        "'{pid}', or at the next free TCP port; without this option, a child has no server, but "
+        "may start one",
         native=False,
     ),
     # ---- What clients get --------------------------------------------------------------------
@@ -133,7 +134,7 @@ OPTIONS = (
         "service_class_getter",
         _values.Object("a callable without arguments", callable),
         None,
-        "call this once and serve the rpyc.Service, or the class of one, that it returns; None: "
+        "call this once, and serve the rpyc.Service object or class that the call returns; None: "
         "serve the classic service",
         native=False,
     ),
@@ -178,8 +179,8 @@ OPTIONS = (
         "unix_mode",
         _values.Mode(),
         None,
-        "give the Unix socket's file this mode; the default is 0600, 0666 with allow_users (the "
-        "kernel identifies the user), 0660 with unix_group",
+        "give the Unix socket's file this mode; the default is 0600, but with allow_users it is "
+        "0666 (the kernel identifies the user), and with unix_group 0660",
         command="--unix-mode",
         variable=True,
         needs=("unix_socket",),
@@ -212,7 +213,7 @@ OPTIONS = (
     _tls(
         "keyfile",
         _values.File(),
-        "use the key in this PEM file; without it the key is in certfile",
+        "use the key in this PEM file; without this option, the key must be in certfile",
         "--keyfile",
     ),
     _tls(
@@ -255,32 +256,32 @@ OPTIONS = (
         "max_frame",
         _values.Integer(1024, 2**32 - 1),
         256 * 1024 * 1024,
-        "answer a message of more bytes with an exception",
+        "answer messages of more than this many bytes with an exception",
     ),
     Option(
         "max_decompressed",
         _values.Integer(1024, _BYTES_MOST),
         None,
-        "answer a message of more bytes after decompression with an exception",
+        "answer messages of more than this many bytes after decompression with an exception",
         same_as="max_frame",
     ),
     Option(
         "max_depth",
         _values.Integer(16, 200),
         200,
-        "answer a message with more levels of nested tuples with an exception",
+        "answer messages with more than this many levels of nested tuples with an exception",
     ),
     Option(
         "max_items",
         _values.Integer(100, _BYTES_MOST),
         16 * 1024 * 1024,
-        "answer a message with more values, tuples included, with an exception",
+        "answer messages with more than this many values, tuples included, with an exception",
     ),
     Option(
         "max_objects",
         _values.Integer(1, 2**62),
         1_000_000,
-        "let one client hold at most this many objects; further requests fail",
+        "let one client hold at most this many objects; requests that would exceed this fail",
     ),
     Option(
         "handshake_timeout",
@@ -331,9 +332,9 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 
 #: The reasons why other options need these options, for error messages.
 _WHY_NEEDED = {
-    "certfile": "without a certificate there is no TLS",
-    "ca_certs": "without it clients show no certificate",
-    "unix_socket": "without it there is no socket file",
+    "certfile": "without a certificate, there is no TLS",
+    "ca_certs": "without ca_certs, clients show no certificate",
+    "unix_socket": "without unix_socket, there is no socket file",
 }
 
 #: COMMANDS: the options that `python -m pystuck` has. VARIABLES: the options that the environment

@@ -482,7 +482,7 @@ class _Batch:
         finally:
             self._given_up = True
         has_begun = any(item.running is not None for item in self._items)
-        return "" if has_begun else "the thread that pystuck started for it did not run in time"
+        return "" if has_begun else "pystuck's thread for this call did not run in time"
 
 
 def _run_aside(function, patience):

@@ -386,8 +386,8 @@ REFUSED = {
     f"{{'allow_users': [{OVERFLOW_USER!r}]}}": (
         f"ValueError: invalid item of allow_users {OVERFLOW_USER!r}: expected another"
     ),
-    "{'unix_mode': 0o660}": "ValueError: unix_mode needs unix_socket: without it there is no",
-    "{'unix_group': 5}": "ValueError: unix_group needs unix_socket: without it there is no",
+    "{'unix_mode': 0o660}": "ValueError: unix_mode needs unix_socket: without unix_socket, the",
+    "{'unix_group': 5}": "ValueError: unix_group needs unix_socket: without unix_socket, the",
     f"{{{SOCKET}, 'insecure': True}}": "ValueError: insecure cannot be combined with unix_socket: ",
     f"{{{SOCKET}, 'unix_mode': 0o660}}": "ValueError: unix_mode cannot be combined with an abstra",
     "{'unix_socket': 's', 'unix_mode': '0660'}": (

@@ -349,7 +349,7 @@ def attempt(arguments: dict[str, Any]) -> str | None:
 def test_arguments_for_tls_require_certfile(name: str) -> None:
     value = ["x"] if name == "allow_subjects" else "x"
     assert attempt({name: value}) == (
-        f"ValueError: {name} needs certfile: without a certificate there is no TLS"
+        f"ValueError: {name} needs certfile: without a certificate, there is no TLS"
     )
 
 
@@ -357,7 +357,7 @@ def test_arguments_for_tls_require_certfile(name: str) -> None:
 def test_arguments_for_client_certificates_require_ca_certs(name: str, files: Files) -> None:
     value = ["x"] if name == "allow_subjects" else "x"
     assert attempt({**plain_files(files), name: value}) == (
-        f"ValueError: {name} needs ca_certs: without it clients show no certificate"
+        f"ValueError: {name} needs ca_certs: without ca_certs, clients show no certificate"
     )
 
 
