@@ -31,7 +31,8 @@ static int service_getattr(void *self, const char *name, rpyc_value **out, struc
     }
     if (strcmp(name, "eval") == 0 || strcmp(name, "execute") == 0 || strcmp(name, "namespace") == 0)
         return rpyc_build(out, err, "N");
-    return rpyc_raise(err, "AttributeError", "a C program has no attribute '%s'", name);
+    return rpyc_raise(err, "AttributeError", "the service of a C program has no attribute '%s'",
+                      name);
 }
 
 static void service_destroy(void *self)

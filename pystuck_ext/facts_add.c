@@ -299,8 +299,8 @@ static PyObject *all_missing(PyObject *process, PyObject *common)
 
     if (!all || !ps_has_other_gil())
         return ps_steal(&all);
-    others =
-        Py_BuildValue("((ss))", "threads of other interpreters", "they have a GIL of their own");
+    others = Py_BuildValue("((ss))", "threads of other interpreters",
+                           "each of these interpreters has its own GIL");
     return others ? append(all, others) : NULL;
 }
 

@@ -261,7 +261,8 @@ static void say_silent(struct failure *c)
     /* The version is known, so the server answered an earlier connection. */
     if (!s && c->options->found->generation != RPYC_GENERATION_AUTO)
         set_error(c->err, RPYC_ETIMEOUT,
-                  "no answer in time from %s: it serves another client, or the program is stopped",
+                  "no answer in time from %s: the server serves another client, or its program is "
+                  "stopped",
                   c->where);
     else if (!s)
         set_error(

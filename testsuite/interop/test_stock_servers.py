@@ -207,8 +207,8 @@ def test_a_cell_at_a_one_shot_server_cannot_be_interrupted(
     said = prompt.expect("gone> ")
     assert "it keeps running in the program" in said
     assert (
-        f"cannot reconnect: no answer in time from 127.0.0.1:{server.port}: it serves "
-        "another client, or the program is stopped" in said
+        f"cannot reconnect: no answer in time from 127.0.0.1:{server.port}: the server "
+        "serves another client, or its program is stopped" in said
     )
     assert prompt.leave() == 0
 

@@ -40,7 +40,7 @@ TEST(a_symmetric_server_is_given_a_service)
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", getmodule.hex);
     for (i = 0; i < 3; i++)
         assert_answers(NONE, &l, HANDLE_GETATTR, "1152 11" OBJ "1151 %s", root.hex, names[i]);
-    assert_raises("AttributeError", "a C program has no attribute 'x'", &l, HANDLE_GETATTR,
-                  "1152 11" OBJ OTHER, root.hex);
+    assert_raises("AttributeError", "the service of a C program has no attribute 'x'", &l,
+                  HANDLE_GETATTR, "1152 11" OBJ OTHER, root.hex);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", root.hex);
 }
