@@ -190,7 +190,8 @@ static void report_outside(pid_t pid, bool has_server, const struct outside *out
     if (outside->also[0])
         complain("%s", outside->also);
     if (has_server) {
-        complain("the server of process %d does not answer (%s): the stacks were read from outside",
+        complain("the server of process %d does not answer (%s): the stacks were read from outside "
+                 "the process",
                  (int)pid, err->text);
         return;
     }

@@ -564,7 +564,7 @@ static void revoke_client(const struct wish *wish)
     if (added > 0)
         write_list(&folder, list);
     printf("%s is %s the revocation list %s/" LIST
-           ". Programs that were started with this list read it "
+           ". Programs that were started with this list read the list "
            "again for each client. Start a program with this list like this:\n\n",
            wish->revoke, added > 0 ? "now on" : "already on", folder.path);
     print_call(&folder, "crl", LIST);

@@ -16,7 +16,7 @@ rpyc_value *box_find_local(rpyc_conn *conn, const struct id_pack *pack, struct r
         rpyc_ref(v);
     pthread_mutex_unlock(&conn->lock);
     if (!v)
-        error_set(err, RPYC_EPROTOCOL, "the peer named an object that it does not hold");
+        error_set(err, RPYC_EPROTOCOL, "the peer named an object to which it has no reference");
     return v;
 }
 

@@ -149,7 +149,7 @@ const char *exception_class(enum rpyc_errcode code)
     case RPYC_ECLOSED:
         return "EOFError";
     case RPYC_EPROTOCOL:
-        return "KeyError"; /* the peer named an object that it does not hold */
+        return "KeyError"; /* the peer named an object to which it has no reference */
     default:
         return "RuntimeError";
     }

@@ -45,7 +45,7 @@ TEST(what_is_not_a_box_is_an_error_and_leaves_nothing)
     assert_unbox_fails(&l, "1154 12 51 51 51", RPYC_EPROTOCOL,
                        "bad brine: an id pack whose name is not a str");
     assert_unbox_fails(&l, "1153" LIST, RPYC_EPROTOCOL,
-                       "the peer named an object that it does not hold");
+                       "the peer named an object to which it has no reference");
 }
 
 TEST(plain_values_are_boxed_by_value_and_netrefs_by_reference)

@@ -43,7 +43,7 @@ TEST(what_is_raised_has_a_class_and_a_text)
 TEST(unknown_objects_are_key_errors)
 {
     AUTO_LINK l = link_open(-1);
-    const char *text = "the peer named an object that it does not hold";
+    const char *text = "the peer named an object to which it has no reference";
 
     assert_raises("KeyError", text, &l, HANDLE_GETATTR, "1152 11 1153" UNKNOWN SIZE);
     assert_raises("KeyError", text, &l, HANDLE_CALL, "1152 11 1153" UNKNOWN "1151 02");
