@@ -236,8 +236,13 @@ static void print_pythons(const struct report *report, size_t first, const struc
     for (i = first; !is_json(options) && i < report->processes.count; i++) {
         const struct report_process *p = &report->processes.items[i];
 
-        snprintf(heading, sizeof(heading), "process %" PRId64 ", Python %.*s",
-                 p->pid_outside ? p->pid_outside : p->pid, (int)p->python.len, p->python.data);
+        int64_t pid = p->pid_outside ? p->pid_outside : p->pid;
+
+        if (pid == REPORT_UNKNOWN)
+            snprintf(heading, sizeof(heading), "Python %.*s", (int)p->python.len, p->python.data);
+        else
+            snprintf(heading, sizeof(heading), "process %" PRId64 ", Python %.*s", pid,
+                     (int)p->python.len, p->python.data);
         stacks_print_heading(stdout, heading, options->format);
         stacks_print(stdout, p, options->format, options->full);
     }

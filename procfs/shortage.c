@@ -34,17 +34,6 @@ static bool is_short(int64_t used, int64_t limit)
     return used >= limit - limit / SHORTAGE_LEFT;
 }
 
-static struct report_text copy(struct arena *arena, const char *text)
-{
-    size_t len = strlen(text);
-    char *data = arena_alloc(arena, len + 1);
-
-    if (!data)
-        return (struct report_text){NULL, 0};
-    memcpy(data, text, len + 1);
-    return (struct report_text){data, len};
-}
-
 /* Adds a resource to the list of resources that are used up. resource: a constant string. detail:
  * is copied; may be NULL. */
 static void add(struct search *s, const char *resource, int64_t used, int64_t limit,
@@ -60,7 +49,7 @@ static void add(struct search *s, const char *resource, int64_t used, int64_t li
     new->limit = limit;
     new->detail = (struct report_text){NULL, 0};
     if (detail && detail[0])
-        new->detail = copy(s->arena, detail);
+        new->detail = report_text_in(s->arena, detail, strlen(detail));
 }
 
 static void add_if_short(struct search *s, const char *resource, int64_t used, int64_t limit)

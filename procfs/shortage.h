@@ -22,9 +22,10 @@
  *     open files of the machine     /proc/sys/fs/file-max; not for privileged processes
  *     threads of the user           RLIMIT_NPROC, for all processes of the user that /proc shows;
  *                                   not for privileged processes, which have no such limit
- *     threads of the control group pids.max of the cgroup, or of a cgroup above it address space
- *     RLIMIT_AS, in bytes data memory RLIMIT_DATA, in bytes memory of the control group memory.max,
- *     in bytes; the caches of files are not counted
+ *     threads of the control group  pids.max of the cgroup, or of a cgroup above it
+ *     address space                 RLIMIT_AS, in bytes
+ *     data memory                   RLIMIT_DATA, in bytes
+ *     memory of the control group   memory.max, in bytes; the caches of files are not counted
  *
  * A resource whose numbers cannot be read is left out. If the arena has no memory left, the list
  * stays unknown.

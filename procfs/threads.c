@@ -124,9 +124,7 @@ bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_s
         !parse(text, &number, args) || call->args.count != ARGUMENTS)
         return false;
     name = procfs_syscall_name(number);
-    return name && call->name.data && strlen(name) == call->name.len &&
-           memcmp(name, call->name.data, call->name.len) == 0 &&
-           memcmp(args, call->args.items, sizeof(args)) == 0;
+    return name && text_is(call->name, name) && memcmp(args, call->args.items, sizeof(args)) == 0;
 }
 
 int64_t procfs_thread_switches(const char *folder, pid_t thread)

@@ -532,6 +532,6 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
     if (process)
         result = read_report(state, &report->arena, process, limit, locals, activity);
     pthread_mutex_unlock(&w->lock);
-    *complete = result == STACKREADER_ALL;
+    *complete = result == STACKREADER_ALL && !report->arena.failed;
     return result == STACKREADER_NONE || report->arena.failed ? NULL : process;
 }

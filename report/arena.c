@@ -25,7 +25,8 @@ static bool grow(struct arena *a, size_t size)
     size_t room = size < CHUNK_SIZE ? CHUNK_SIZE : size;
     struct arena_chunk *chunk;
 
-    if (a->fixed || room > SIZE_MAX - sizeof(*chunk) || (a->max > 0 && room > a->max - a->taken))
+    if (a->fixed || room > SIZE_MAX - sizeof(*chunk) ||
+        (a->max > 0 && (a->taken > a->max || room > a->max - a->taken)))
         return false;
     chunk = calloc(1, sizeof(*chunk) + room);
     if (!chunk)

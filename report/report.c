@@ -126,24 +126,23 @@ struct report_text report_text_of_bytes(struct report *r, const char *bytes, siz
     return (struct report_text){copy, out};
 }
 
-/* Makes room for the entries of process->missing. Returns false if there is no memory. */
-static bool make_missing(struct arena *arena, struct report_process *process)
-{
-    if (!process->missing.items)
-        process->missing.items = schema_make(arena, &schema_missing, REPORT_MISSING_MAX);
-    return process->missing.items != NULL;
-}
-
 void report_add_missing(struct arena *arena, struct report_process *process, const char *what,
                         const char *why)
 {
-    struct report_missing *to;
+    const size_t count = process->missing.count;
+    struct report_missing *items;
 
-    if (!make_missing(arena, process) || process->missing.count >= REPORT_MISSING_MAX)
+    if (count >= REPORT_MISSING_MAX)
         return;
-    to = &process->missing.items[process->missing.count++];
-    to->what = (struct report_text){what, strlen(what)};
-    to->why = (struct report_text){why, strlen(why)};
+    items = schema_make(arena, &schema_missing, count + 1);
+    if (!items)
+        return;
+    if (count > 0)
+        memcpy(items, process->missing.items, count * sizeof(*items));
+    items[count].what = (struct report_text){what, strlen(what)};
+    items[count].why = (struct report_text){why, strlen(why)};
+    process->missing.items = items;
+    process->missing.count = count + 1;
 }
 
 void report_number_process(struct report *r, struct report_process *process, size_t index)

@@ -6,14 +6,15 @@
 #include "value_text.h"
 
 /* Up to 3.10, the names are in three tuples. */
-size_t locals_names(const struct python *py, uint64_t code, uint64_t *to)
+size_t locals_names(const struct python *py, const struct code_shape *shape, uint64_t *to)
 {
     const struct offsets *o = py->offsets;
+    const uint64_t code = shape->code;
     size_t count = tuple_read_member(py, code, o->code.local_names, to, LOCAL_NAMES_MAX);
 
     count += tuple_read_member(py, code, o->code.cell_names, to + count, LOCAL_NAMES_MAX - count);
     count += tuple_read_member(py, code, o->code.free_names, to + count, LOCAL_NAMES_MAX - count);
-    return count;
+    return count == (size_t)shape->locals ? count : 0;
 }
 
 /* Sets *value to the value of a variable. Returns false if the variable has no value. */
@@ -41,13 +42,14 @@ static bool set_local(const struct python *py, struct arena *arena, struct repor
 void locals_read(const struct python *py, struct value_room *room, struct arena *arena,
                  const struct raw_frame *frame, struct report_frame *to)
 {
+    const struct code_shape *shape = value_shape(py, room, frame->code);
     uint64_t names[LOCAL_NAMES_MAX], value;
     size_t count, i, found = 0;
     struct report_local *items;
 
-    if (!value_shape(py, room, frame->code))
+    count = shape ? locals_names(py, shape, names) : 0;
+    if (!shape || count != (size_t)shape->locals)
         return;
-    count = locals_names(py, frame->code, names);
     items = schema_make(arena, &schema_local, count);
     for (i = 0; items && i < count; i++) {
         if (find_value(py, frame, i, &value))

@@ -14,12 +14,13 @@
 #define LOCAL_NAMES_MAX 256 /* the most variables of one frame that are read */
 
 /* Reads the names of the local variables of a code object, in the order of their slots. Writes the
- * addresses of at most LOCAL_NAMES_MAX str objects to `to`. Returns the number of addresses. */
-size_t locals_names(const struct python *py, uint64_t code, uint64_t *to);
+ * addresses of at most LOCAL_NAMES_MAX str objects to `to`. Returns the number of addresses.
+ * Returns 0 if there are more names, or if not all can be read. */
+size_t locals_names(const struct python *py, const struct code_shape *shape, uint64_t *to);
 
 /* Sets `locals` of a frame of a report: the variables that have a value, in the order of the code.
  * `status` of a variable is STATUS_ERROR if its value cannot be read. Leaves `locals` unknown if
- * the code cannot be read or the arena is full. */
+ * the names cannot be read, if there are more than LOCAL_NAMES_MAX, or if the arena is full. */
 void locals_read(const struct python *py, struct value_room *room, struct arena *arena,
                  const struct raw_frame *frame, struct report_frame *to);
 

@@ -186,11 +186,12 @@ static bool look_into(struct search *s, uint64_t value, int depth)
 
 /* ---- Variables ------------------------------------------------------------------------------- */
 
-static bool look_into_locals(struct search *s, const struct raw_frame *frame, int depth)
+static bool look_into_locals(struct search *s, const struct code_shape *shape,
+                             const struct raw_frame *frame, int depth)
 {
     const struct python *py = s->py;
     uint64_t names[LOCAL_NAMES_MAX], value;
-    size_t count = locals_names(py, frame->code, names), i;
+    size_t count = locals_names(py, shape, names), i;
 
     for (i = 0; i < count && s->reads > 0; i++) {
         if (!value_local(py, frame, (int)i, &value) || !value)
@@ -224,15 +225,16 @@ static bool look_into_globals(struct search *s, const struct raw_frame *frame, i
 struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
                               const struct raw_frame *frame, uint64_t object)
 {
+    const struct code_shape *shape = value_shape(py, room, frame->code);
     struct search s = {.py = py, .object = object};
     int depth;
 
-    if (!object || !value_shape(py, room, frame->code))
+    if (!object || !shape)
         return (struct report_text){NULL, 0};
     s.name_count = tuple_read_member(py, frame->code, py->offsets->code.names, s.names, NAMES_MAX);
     for (depth = 0; depth <= DEPTH_MAX; depth++) {
         s.reads = READS_MAX;
-        if (!look_into_locals(&s, frame, depth) && !look_into_globals(&s, frame, depth))
+        if (!look_into_locals(&s, shape, frame, depth) && !look_into_globals(&s, frame, depth))
             continue;
         return report_text_in(arena, s.path, s.len);
     }

@@ -297,10 +297,11 @@ static pid_t clock_of(const struct report_thread *t)
 static uint64_t hash_of(const struct thread_facts *facts)
 {
     const unsigned char *bytes = (const unsigned char *)facts;
+    const size_t size = offsetof(struct thread_facts, hold) + facts->holds * sizeof(*facts->hold);
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     size_t i;
 
-    for (i = 0; i < sizeof(*facts); i++)
+    for (i = 0; i < size; i++)
         hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
     return hash;
 }

@@ -101,7 +101,7 @@ static void put_none(struct value *v, uint64_t object)
 
 static void put_bool(struct value *v, uint64_t object)
 {
-    uint64_t number;
+    uint64_t number = 0;
 
     v->failed = !object_integer(v->py, object, &number);
     put(v, number ? "True" : "False");
@@ -120,6 +120,18 @@ static void put_int(struct value *v, uint64_t object)
 }
 
 /* Appends the shortest number that becomes the same float when it is read again, as repr() does. */
+/* Puts a point in place of the decimal separator of the program's locale. */
+static void use_point(char *number)
+{
+    char *separator = number + strspn(number, "-0123456789");
+    char *end = separator + strcspn(separator, "0123456789");
+
+    if (*separator == '\0' || strchr("ein", *separator)) /* an exponent, inf */
+        return;
+    *separator = '.';
+    memmove(separator + 1, end, strlen(end) + 1);
+}
+
 static void put_float(struct value *v, uint64_t object)
 {
     char text[40];
@@ -138,6 +150,7 @@ static void put_float(struct value *v, uint64_t object)
         if (strtod(text, NULL) == number)
             break;
     }
+    use_point(text);
     put(v, text);
     if (text[strspn(text, "-0123456789")] == '\0')
         put(v, ".0");

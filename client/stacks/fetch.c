@@ -209,28 +209,19 @@ static void count_locals(const struct report_process *p, size_t *known, size_t *
  * function only if the user has asked for local variables. */
 static void explain_locals(struct report *r, struct report_process *p)
 {
-    size_t count = p->missing.count, known, unknown;
     const char *what = "locals", *why = "the server cannot read them";
-    struct report_missing *items;
+    size_t known, unknown;
 
     count_locals(p, &known, &unknown);
     if (unknown == 0)
         return;
-    items = arena_array(&r->arena, count + 1, sizeof(*items));
-    if (!items)
-        return;
-    if (count > 0)
-        memcpy(items, p->missing.items, count * sizeof(*items));
     if (known > 0) {
         what = "local variables of some threads";
         why = "these threads run, or there are too many threads";
     } else if (p->source == SOURCE_SELF) {
         why = "the GIL is held";
     }
-    items[count].what = (struct report_text){what, strlen(what)};
-    items[count].why = (struct report_text){why, strlen(why)};
-    p->missing.items = items;
-    p->missing.count = count + 1;
+    report_add_missing(&r->arena, p, what, why);
 }
 
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,

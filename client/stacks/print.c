@@ -32,7 +32,7 @@ static void put_findings(const struct printer *p, const report_findings *finding
             fputc('\n', p->stream);
         }
         if (f->lines.count > 0 && f->lines.count < f->members.count)
-            fprintf(p->stream, "  ... and %zu more threads\n", f->members.count - f->lines.count);
+            fprintf(p->stream, "  ... and %zu more\n", f->members.count - f->lines.count);
     }
     if (shown < findings->count)
         fprintf(p->stream, "... and %zu more findings: see --json\n", findings->count - shown);

@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "diagnosis/loop_finding.h"
+#include "diagnosis/wait_graph.h"
 #include "phrases.h"
 #include "stacks/print_group.h"
 #include "task_tree.h"
@@ -13,40 +14,16 @@
 #define INDENTED_MAX 10
 #define INDENTATION  2
 
-static const struct report_text *id_of_runner(const struct report_process *process,
-                                              struct report_text loop)
-{
-    size_t i;
-
-    for (i = 0; i < process->objects.count; i++) {
-        const struct report_object *o = &process->objects.items[i];
-
-        if (o->id.data && text_equals(o->id, loop))
-            return o->holders.count == 1 ? &o->holders.items[0] : NULL;
-    }
-    return NULL;
-}
-
-/* Returns the thread that runs a loop, or NULL. */
-static const struct report_thread *find_runner(const struct report_process *process,
-                                               struct report_text loop)
-{
-    const struct report_text *id = loop.data ? id_of_runner(process, loop) : NULL;
-    size_t i;
-
-    for (i = 0; id && i < process->threads.count; i++) {
-        if (text_equals(process->threads.items[i].id, *id))
-            return &process->threads.items[i];
-    }
-    return NULL;
-}
+/* How many findings are read to know whether a loop is blocked. A malicious server may make many
+ * loops and threads. */
+#define FINDINGS_READ 1000
 
 /* True if a finding says that the loop of this thread is blocked. */
 static bool is_blocked(const struct report_process *process, const struct report_thread *runner)
 {
     size_t i;
 
-    for (i = 0; i < process->findings.count; i++) {
+    for (i = 0; i < process->findings.count && i < FINDINGS_READ; i++) {
         const struct report_finding *f = &process->findings.items[i];
 
         if (text_is(f->kind, FINDING_LOOP) && f->members.count == 1 &&
@@ -56,13 +33,12 @@ static bool is_blocked(const struct report_process *process, const struct report
     return false;
 }
 
-/* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". count: the tasks of the
- * loop. */
+/* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". runner: the thread that
+ * runs the loop, or NULL. count: the tasks of the loop. */
 static void put_heading(const struct printer *p, const struct report_process *process,
-                        struct report_text loop, size_t count)
+                        const struct report_thread *runner, size_t count)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
-    const struct report_thread *runner = find_runner(process, loop);
 
     sentence_put_number(&text, (int64_t)count);
     sentence_put(&text, count == 1 ? " task of " : " tasks of ");
@@ -141,16 +117,28 @@ static size_t count_loop(const struct task_tree *tree, const struct report_proce
     return count;
 }
 
+/* Returns the thread that runs the loop of a task, or NULL. task: the task's index. */
+static const struct report_thread *find_runner(const struct wait_graph *g, size_t task)
+{
+    const struct report_process *p = g->processes;
+    const size_t node = p->threads.count + p->greenlets.count + task;
+    const size_t runner = wait_graph_runner(g, node);
+
+    return runner == NO_NODE ? NULL : g->nodes[runner].item;
+}
+
 void print_tasks(const struct printer *p, const struct report_process *process)
 {
     struct task_tree tree __attribute__((cleanup(task_tree_free))) = {0};
+    struct wait_graph g __attribute__((cleanup(wait_graph_free))) = {0};
     size_t i, end, rows, count;
 
-    if (process->tasks.count == 0 || !task_tree_make(&tree, process, !p->is_full))
+    if (process->tasks.count == 0 || !task_tree_make(&tree, process, !p->is_full) ||
+        !wait_graph_make(&g, process, 1))
         return;
     for (i = 0; i < tree.count; i = end) {
         count = count_loop(&tree, process, i, &rows);
-        put_heading(p, process, process->tasks.items[tree.tasks[tree.rows[i].first]].loop, count);
+        put_heading(p, process, find_runner(&g, tree.tasks[tree.rows[i].first]), count);
         for (end = i + rows; i < end; i++)
             put_row(p, process, tree.tasks, &tree.rows[i]);
     }

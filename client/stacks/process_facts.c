@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "diagnosis/finding.h"
 #include "process.h"
 #include "procfs/clock.h"
 #include "procfs/patient.h"
@@ -173,20 +174,6 @@ void facts_fill(struct report *report, struct report_process *process,
 
 /* ---- The GIL --------------------------------------------------------------------------------- */
 
-static const struct report_thread *find_thread(const struct report_process *p,
-                                               struct report_text id)
-{
-    size_t i;
-
-    for (i = 0; id.data && i < p->threads.count; i++) {
-        const struct report_text *other = &p->threads.items[i].id;
-
-        if (other->data && other->len == id.len && memcmp(other->data, id.data, id.len) == 0)
-            return &p->threads.items[i];
-    }
-    return NULL;
-}
-
 static int64_t activity_of(const struct memory *m, const struct report_thread *t)
 {
     return t->native_id == REPORT_UNKNOWN ? -1 : m->activity(m, (pid_t)t->native_id);
@@ -278,7 +265,8 @@ void facts_watch_gil(const struct stackreader *reader, const struct memory *memo
     bool asleep;
 
     if (!process->gil || process->gil->state != GIL_HELD ||
-        !(holder = find_thread(process, process->gil->holder)) || !stackreader_gil(reader, 0, &gil))
+        !(holder = finding_thread(process, process->gil->holder)) ||
+        !stackreader_gil(reader, 0, &gil))
         return;
     before = look_at_all(memory, report, process, holder);
     ms = before ? wait_for_change(reader, &gil) : 0;

@@ -66,16 +66,6 @@ static const struct thread *find(const struct stacks_seen *seen, struct report_t
     return NULL;
 }
 
-static struct report_text copy(struct arena *a, struct report_text text)
-{
-    char *data = arena_alloc(a, text.len + 1);
-
-    if (!data || !text.data)
-        return (struct report_text){NULL, 0};
-    memcpy(data, text.data, text.len);
-    return (struct report_text){data, text.len};
-}
-
 /* Sets unchanged_ms of a thread. Returns the time since which the thread has had its present stack.
  */
 static int64_t compare(const struct stacks_seen *seen, struct report_text process,
@@ -106,12 +96,13 @@ void stacks_seen_add(struct stacks_seen *seen, struct report_process *process)
         int64_t since = compare(seen, process->id, t, now);
 
         if (threads)
-            threads[i] = (struct thread){copy(a, t->id), copy(a, t->stack), since};
+            threads[i] = (struct thread){report_text_in(a, t->id.data, t->id.len),
+                                         report_text_in(a, t->stack.data, t->stack.len), since};
     }
     if (!p || !threads)
         return;
     qsort(threads, process->threads.count, sizeof(*threads), compare_threads);
-    *p = (struct process){copy(a, process->id), threads, process->threads.count,
-                          seen->now.processes};
+    *p = (struct process){report_text_in(a, process->id.data, process->id.len), threads,
+                          process->threads.count, seen->now.processes};
     seen->now.processes = p;
 }

@@ -114,6 +114,8 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
 {
     const struct report_wait *wait = wait_graph_wait(g, blocker);
     struct report_text note = first_note(&g->nodes[blocker]);
+    bool has_verb =
+        text_begins(note, "sleeps ") || text_begins(note, "has ") || text_begins(note, "waits ");
 
     if (wait) {
         sentence_put(out, ", which ");
@@ -121,9 +123,9 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
         sentence_put(out, wait->timed == BOOL_TRUE ? ", with a timeout" : "");
         return;
     }
-    if (!note.data || note.len < 3)
+    if (!note.data || note.len == 0)
         return;
-    sentence_put(out, memcmp(note.data, "sle", 3) == 0 ? ", which " : ", which is ");
+    sentence_put(out, has_verb ? ", which " : ", which is ");
     buffer_put(out, note.data, note.len);
 }
 

@@ -77,7 +77,8 @@ static struct lock *find_locks(const struct wait_graph *g, const struct waiter *
         while (next < waiter_count && waiters[next].object == node)
             next++;
         lock->count = next - lock->first;
-        (*count)++;
+        if (!text_is(((const struct report_object *)g->nodes[node].item)->kind, "loop"))
+            (*count)++; /* no thread waits for an asyncio loop */
     }
     if (all)
         qsort(all, *count, sizeof(*all), compare_locks);

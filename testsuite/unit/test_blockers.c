@@ -4,6 +4,7 @@
  */
 #include "waiting.h"
 
+#include "diagnosis/blocker_finding.h"
 #include "diagnosis/diagnose.h"
 #include "schema.h"
 
@@ -82,4 +83,19 @@ TEST(who_waits_for_a_deadlock_is_in_no_other_finding)
     conclude(&w);
     assert_int_equal(w.p->findings.count, 1);
     assert_true(is_text(w.p->findings.items[0].kind, "deadlock"));
+}
+
+TEST(a_blocker_that_has_the_gil_is_said_to)
+{
+    struct report_gil gil = {.state = GIL_HELD, .holder = literal("thread:writer")};
+    AUTO_WAITING w;
+
+    waiting_init(&w);
+    w.p->gil = &gil;
+    hold(&w, "writer", "db.lock", 28);
+    wait_for(&w, "reader", "db.lock", 12);
+    thread_of(&w, "writer")->syscall = NULL;
+    conclude(&w);
+    assert_true(text_begins(diagnose_find(w.p, FINDING_BLOCKER)->text,
+                            "reader apparently waits for writer (bank.py:1), which has the GIL"));
 }
