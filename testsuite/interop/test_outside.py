@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -390,11 +391,18 @@ sys.stdin.readline()
 FORBID_PIDFD = FORBID_READING.replace("number[0]", "434")
 
 
-def is_reading(pid: int) -> bool:
-    """Returns True if a thread of a process is in process_vm_readv(2)."""
+def reads_in_progress(pid: int) -> set[str]:
+    """The calls of process_vm_readv(2) in which threads of a process are."""
     number = {"x86_64": "310", "aarch64": "270"}[os.uname().machine]
-    tasks = Path(f"/proc/{pid}/task")
-    return any(number in (each / "syscall").read_text().split()[:1] for each in tasks.iterdir())
+    calls = [(each / "syscall").read_text() for each in Path(f"/proc/{pid}/task").iterdir()]
+    return {call for call in calls if call.split()[:1] == [number]}
+
+
+def is_reading(pid: int) -> bool:
+    """Returns True if a thread of a process stays in one call of process_vm_readv(2)."""
+    before = reads_in_progress(pid)
+    time.sleep(0.1 if before else 0)
+    return bool(before & reads_in_progress(pid))
 
 
 @needs_root
