@@ -1293,6 +1293,14 @@ class _Asyncio:
 
     # -- Managers of entered `with` blocks --
 
+    def may_release(self, frame):
+        """True if the code of a frame may release a lock.
+
+        False for functions of asyncio that wait. Condition.wait() releases only its own lock.
+        """
+        facts = self.facts_of(frame.f_code)
+        return facts.may_release and facts.rule[0] is None
+
     def managers(self, referents):
         """Return the managers whose __exit__ or __aexit__ are among the referents."""
         found, before = [], None
@@ -1324,9 +1332,13 @@ class _Asyncio:
             return each if _lookup(type(each), "__exit__") is before else _ABSENT
         return _ABSENT
 
-    def inner_managers(self, manager, depth=3):
-        """Return a manager and those that it has entered: ExitStack, @asynccontextmanager."""
-        kind, found = self.kind(manager), [manager]
+    def inner_managers(self, manager, may_release, depth=3):
+        """Return a manager and those that it has entered: ExitStack, @asynccontextmanager.
+
+        may_release: whether the code inside the `with` block may release the manager. Returns
+        (manager, whether the code inside its `with` block may release it).
+        """
+        kind, found = self.kind(manager), [(manager, may_release)]
         if depth == 0 or kind not in ("exit-stack", "generator-manager"):
             return found
         inner = []
@@ -1348,8 +1360,9 @@ class _Asyncio:
                 return found
             if frame is not None:
                 inner = self.managers(self.referents(generator, frame))
+                may_release = may_release or self.may_release(frame)
         for each in inner:
-            found += self.inner_managers(each, depth - 1)
+            found += self.inner_managers(each, may_release, depth - 1)
         return found
 
     def is_plain_lock(self, thing):
@@ -1475,6 +1488,7 @@ class _Tasks:
         for each in self.facts:
             self._complete(each)
         self._drop_moved()
+        self._drop_released()
 
     def _named(self, tasks):
         return [(self._asyncio.name(each), each) for each in tasks]
@@ -1575,8 +1589,10 @@ class _Tasks:
             lines = passed[:1] * len(managers)
         if i + 1 < len(chain) and chain[i + 1][1].f_code.co_name == "__aenter__":
             managers = managers[:-1]  # this block has not been entered yet
+        # The coroutines that this one awaits may have released the locks, too.
+        is_doubtful = any(known.may_release(frame) for _, frame in chain[i:])
         for manager, line in zip(managers, lines):
-            for each in known.inner_managers(manager):
+            for each, may_release in known.inner_managers(manager, is_doubtful):
                 kind = known.kind(each)
                 if kind == "condition":
                     each = _field(each, "_lock")
@@ -1584,7 +1600,7 @@ class _Tasks:
                 is_lock = kind == "lock" and known.is_plain_lock(each)
                 if is_lock or kind == "semaphore" or type(each) is _thread.LockType:
                     file = code.call[0]
-                    certainty = "likely" if code.may_release else "seen"
+                    certainty = "likely" if may_release else "seen"
                     facts.claims.append((each, i, file, line, certainty))
                 elif kind is None and self._has_timer(each):
                     timed = True
@@ -1667,7 +1683,20 @@ class _Tasks:
                 facts.wait, facts.awaits, facts.claims = None, [], []
             for claim in facts.claims:
                 self._claims.setdefault(id(claim[0]), []).append((facts, claim))
-                self._objects.setdefault(id(claim[0]), (claim[0], "lock"))
+                kind = self._asyncio.kind(claim[0]) or "lock"
+                self._objects.setdefault(id(claim[0]), (claim[0], kind))
+
+    def _drop_released(self):
+        """Drop the guesses that tasks hold a lock if another task certainly holds the lock."""
+        for claims in self._claims.values():
+            lock = claims[0][1][0]
+            seen = [each for each in claims if each[1][4] == "seen"]
+            if not seen or self._asyncio.kind(lock) == "semaphore":
+                continue
+            for facts, claim in claims:
+                if claim[4] != "seen":
+                    facts.claims = [each for each in facts.claims if each is not claim]
+            claims[:] = seen
 
     # -- Loops --
 
@@ -1742,11 +1771,12 @@ class _Tasks:
     def _object_tuple(self, thing, rule):
         claims = self._claims.get(id(thing), [])
         holders = {facts.ident(): None for facts, _ in claims}
+        is_seen = any(claim[4] == "seen" for _, claim in claims)
         kind = rule.partition("-")[0]
         is_locked = self._is_locked(thing)
         if is_locked is False:
             holders, status = {}, "free"
-        elif (kind == "lock" and len(holders) == 1) or (kind == "semaphore" and holders):
+        elif is_seen and ((kind == "lock" and len(holders) == 1) or kind == "semaphore"):
             status = "known"
         else:
             status = "not-known" if kind in ("lock", "semaphore") else None

@@ -122,6 +122,28 @@ async def grab(lock):
     await never()
 
 
+async def release_below(lock):
+    async with lock:
+        await released(lock)
+
+
+async def released(lock):
+    lock.release()
+    await never()
+
+
+@contextlib.asynccontextmanager
+async def entered_and_released(lock):
+    async with lock:
+        lock.release()
+        yield
+
+
+async def release_in_manager(lock):
+    async with entered_and_released(lock):
+        await never()
+
+
 async def notified(condition):
     async with condition:
         await condition.wait()
@@ -179,7 +201,7 @@ async def work():
 async def main():
     """Make the tasks, and then block the loop."""
     asyncio.current_task().set_name("main")
-    locks = [Lock() for _ in range(6)]
+    locks = [Lock() for _ in range(7)]
     ready, condition, queue = asyncio.Event(), asyncio.Condition(), asyncio.Queue(1)
     make(hold(locks[0]), "holder")
     make(hold_more(locks[1], locks[2]), "manager")
@@ -192,6 +214,12 @@ async def main():
     for i in (0, 1, 2, 5):
         make(take(locks[i]), f"taker {i}")
     make(gather(*made[6:8]), "gather")
+    for i, each in enumerate((release_below, release_in_manager, hold, take)):
+        make(each(locks[6]), f"in turn {i}")
+    semaphores = asyncio.Semaphore(), asyncio.Semaphore()
+    make(release(semaphores[0]), "permit 0")
+    make(hold(semaphores[0]), "permit 1")
+    make(release(semaphores[1]), "permit 2")
     make(gather(dead), "gather stuck")
     make(some(dead, holder), "some")
     make(first_of(holder, dead), "first of")
