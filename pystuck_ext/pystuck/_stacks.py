@@ -958,7 +958,8 @@ class Sources:
 # never put into sets or dicts, because a subclass may have its own __hash__.
 
 _TASKS_MAX = 5000  #: the most tasks that are collected
-_TASKS_SECONDS = 2  #: the time for it; on a busy machine it takes long
+_TASKS_SORTED = 20  #: times as many are sorted at most, to collect the first ones
+_TASKS_SECONDS = 2  #: the time to collect them; on a busy machine it takes long
 _CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
 _ABSENT = object()
@@ -1473,25 +1474,31 @@ class _Tasks:
         self.facts, self.missing = [], []
 
     def collect(self):
-        deadline = _system.now() + _TASKS_SECONDS
+        now = _system.now()
+        deadline = now + _TASKS_SECONDS
         tasks = self._asyncio.all_tasks()
-        named = sorted(
-            [(_natural(name), name, id(each), each) for name, each in self._named(tasks)],
-            key=lambda each: each[:1] + each[2:3],
-        )
+        named = self._named(tasks, now + _TASKS_SECONDS / 2)
+        named.sort(key=lambda each: each[:1] + each[2:3])
         for _, name, _, task in named[:_TASKS_MAX]:
             if _system.now() > deadline:
                 break
             self.facts.append(self._facts_of(task, name))
-        if len(self.facts) < len(named):
-            self.missing.append(("tasks", f"there are {len(named)}, {len(self.facts)} were read"))
+        if len(self.facts) < len(tasks):
+            self.missing.append(("tasks", f"there are {len(tasks)}, {len(self.facts)} were read"))
         for each in self.facts:
             self._complete(each)
         self._drop_moved()
         self._drop_released()
 
-    def _named(self, tasks):
-        return [(self._asyncio.name(each), each) for each in tasks]
+    def _named(self, tasks, deadline):
+        """Return (key that sorts, name, id, task) of the tasks; only of some if there are many."""
+        found = []
+        for each in tasks[: _TASKS_SORTED * _TASKS_MAX]:
+            if len(found) >= _TASKS_MAX and _system.now() > deadline:
+                break
+            name = self._asyncio.name(each)
+            found.append((_natural(name), name, id(each), each))
+        return found
 
     # -- One task --
 

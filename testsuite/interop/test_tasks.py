@@ -14,6 +14,9 @@ from prompts import Prompt
 
 PROGRAM = Path(__file__).parent / "programs" / "tasks.py"
 
+#: The directory of the module that collects the tasks.
+COLLECTOR = str(Path(__file__).parents[2] / "pystuck_ext" / "pystuck")
+
 WAITS = "which waits for the result of an asyncio.Future"
 
 #: The titles and notes of all tasks. "3.11:" marks those that only exist since this version.
@@ -203,10 +206,30 @@ def test_no_code_of_the_program_runs(address: str) -> None:
     assert pystuck("--no-stacks", "-c", code, address).stdout == before == "[]\n"
 
 
+def test_only_some_of_very_many_tasks_are_sorted() -> None:
+    code = """
+import asyncio, json, sys
+sys.path.insert(0, sys.argv[1])
+import _stacks
+sorted_names, natural = [], _stacks._natural
+_stacks._natural = lambda name: sorted_names.append(name) or natural(name)
+_stacks._TASKS_MAX, _stacks._TASKS_SECONDS = 2, 1000
+async def main():
+    tasks = [asyncio.create_task(asyncio.sleep(0)) for _ in range(99)]
+    answer = _stacks.collect(16)
+    found = [len(sorted_names), answer[14], len(answer[19])]
+    _stacks._TASKS_SECONDS = -1
+    _stacks.collect(16)
+    print(json.dumps([*found, len(sorted_names)]))
+asyncio.run(main())
+"""
+    note = ["tasks", "there are 100, 2 were read"]
+    assert run_python(code, COLLECTOR) == [40, [note], 2, 42]
+
+
 def test_a_program_without_asyncio_has_no_tasks() -> None:
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import _stacks;"
         "print(json.dumps([*_stacks.collect(16)[19:], 'asyncio' in sys.modules]))"
     )
-    path = Path(__file__).parents[2] / "pystuck_ext" / "pystuck"
-    assert run_python(code, str(path)) == [[], [], False]
+    assert run_python(code, COLLECTOR) == [[], [], False]
