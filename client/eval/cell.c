@@ -303,11 +303,17 @@ rpyc_value *cells_helper(struct cells *c, const struct cell_helper *helper, stru
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Python source that raises KeyboardInterrupt on the server's thread that runs a cell or a call of
- * a chain. On a stock server, an exception that arrives after the end of the cell or call would end
- * the thread. So the source raises nothing if the cell or call has just ended. A pystuck server
- * drops such an exception. On a stock server, KeyboardInterrupt would also end the thread if it is
- * raised in a call of a chain. So the source raises an exception of a derived class there. */
+/* Python source that interrupts the cell, or the call of a chain, that a thread of the server runs.
+ *
+ * On a thread of a pystuck server, the source raises KeyboardInterrupt in all cases. If the cell or
+ * the call has just ended, the server drops the exception.
+ *
+ * On a thread of a stock server, there are three cases:
+ *   - The thread runs a cell. The source raises KeyboardInterrupt.
+ *   - The thread runs a call of a chain. The source raises an exception of a class derived from
+ *     KeyboardInterrupt, because KeyboardInterrupt itself would end the thread.
+ *   - The cell or the call has just ended. The source raises nothing, because any exception would
+ *     end the thread. */
 static const char interrupt_thread[] =
     "def _pystuck_interrupt(ident):\n"
     "    import ctypes, sys\n"

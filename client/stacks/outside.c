@@ -125,8 +125,8 @@ static int read_mappings(struct outside_process *t)
 {
     char path[64];
     size_t size = MAPS_SIZE_MIN;
-    /* The limit for the list is less than timeout_ms, because after timeout_ms, the thread that
-     * waits leaves this thread behind. */
+    /* The time limit for reading the list, in ms. It is shorter than timeout_ms, because
+     * outside_read() gives up if this function is blocked for timeout_ms. */
     int maps_ms = t->timeout_ms / 3 < MAPS_MS ? t->timeout_ms / 3 : MAPS_MS;
     ssize_t len;
 

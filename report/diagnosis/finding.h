@@ -9,9 +9,10 @@
 #include "report.h"
 
 /* Appends a finding to a list and returns it. The lists of members, evidence and lines of the new
- * finding are empty. list: the findings of r or of a process of r. Only this function may have
- * added findings to the list. kind: a string constant. text: the sentence, which is copied. NULL:
- * no memory. Pointers to earlier findings become invalid. */
+ * finding are empty. list: the findings of r or of a process of r. All findings that are already in
+ * the list must have been added by this function. kind: a string constant. text: the sentence,
+ * which is copied. Returns NULL if there is no memory. Pointers to earlier findings in the list
+ * become invalid. */
 struct report_finding *finding_add(struct report *r, report_findings *list, const char *kind,
                                    const struct buffer *text, enum report_certainty certainty);
 
