@@ -92,9 +92,9 @@ static void report_silence(void *arg)
     find_free(&found);
 }
 
-/* Returns how long a server may be silent before the user is told, in ms. Returns 0 if the time of
- * --timeout ends soon. In this case, the user is not told, because the error message at the end of
- * this time gives the same information. */
+/* Returns how long a server may be silent before the user is told, in ms. Returns 0 if --timeout is
+ * at most SHORT_MS. In this case, the user is not told, because the error message at the end of
+ * this short time gives the same information. */
 static int silence_ms(const struct options *options)
 {
     return options->timeout_ms > 0 && options->timeout_ms <= SHORT_MS ? 0 : SILENCE_MS;

@@ -48,7 +48,7 @@ static bool is_stranger_to(uid_t user)
 /* ---- No server answers ----------------------------------------------------------------------- */
 
 /* Returns the user of the server. If the server is not known, returns the owner of the Unix
- * socket's file. SOCKETS_NO_USER: not known. */
+ * socket's file, or SOCKETS_NO_USER if this owner is not known either. */
 static uid_t owner_of_file(const struct failure *c)
 {
     struct stat st;
@@ -229,8 +229,8 @@ static void say_closed(struct failure *c)
                   c->where);
 }
 
-/* Explains that the server serves only one connection. The server showed its version of rpyc by
- * closing the first connection, and then did not serve the second one. */
+/* Explains that the server serves only one connection. The client used the first connection to find
+ * out the server's version of rpyc. The server did not serve the second connection. */
 static void say_one_shot(struct failure *c)
 {
     const struct rpyc_envelope *found = c->options->found;

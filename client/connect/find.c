@@ -73,7 +73,8 @@ static pid_t number_of(const struct dirent *entry)
     return isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 }
 
-/* Adds the servers of a process, or counts the process as hidden. */
+/* Adds the servers of a process. If the client has no permission to read the threads of the
+ * process, counts the process as hidden. */
 static void add_process(struct servers *to, pid_t pid)
 {
     char path[PROC_PATH_SIZE];

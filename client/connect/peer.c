@@ -27,7 +27,7 @@
 struct peer {
     enum { PEER_KNOWN, PEER_UNKNOWN, PEER_REMOTE, PEER_GONE } kind;
     uid_t user;
-    unsigned long inode; /* TCP: the socket that accepted, or else the listening one */
+    unsigned long inode; /* TCP: the socket that accept() returned, or the listening socket */
     pid_t pid;           /* Unix: the process that called listen(); 0: not known */
     uid_t listener;      /* Unix: the user of that process when it called listen() */
 };
