@@ -159,10 +159,10 @@ struct search {
     bool found;
 };
 
-/* Checks whether the socket in a line is the one that is searched for. If it is the connected
- * socket, returns false, which ends the search. In a search for a listening socket, reads all
- * lines: a socket that listens on exactly this address is preferred to a socket that listens on all
- * addresses. */
+/* Checks whether a line has the socket that is searched for. In a search for a connected socket,
+ * returns false when the socket is found; this ends the search. In a search for a listening socket,
+ * always returns true, so that all lines are read: a socket that listens on exactly this address is
+ * preferred to a socket that listens on all addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

@@ -42,8 +42,8 @@ static char thread_state(pid_t pid, pid_t tid)
     return end && end[1] == ' ' ? end[2] : '\0';
 }
 
-/* Reads a file of /proc about a thread that contains one word. Writes "" if the file cannot be
- * read. */
+/* Reads the first line of a file of /proc about a thread. name: the file, such as "comm". Writes ""
+ * if the file cannot be read. */
 static void read_word(pid_t pid, pid_t tid, const char *name, char *out, size_t size)
 {
     char path[PROC_PATH_SIZE];

@@ -177,9 +177,9 @@ static rpyc_value *begun(const struct cells *c, enum begun which)
     return rpyc_item(c->begun, which);
 }
 
-/* Removes a function from the connection's namespace and returns the function. Python source that
- * the client sent before has defined it there. Uses no builtin, since the user may have assigned to
- * the builtin's name in the namespace. */
+/* Removes a function from the connection's namespace and returns the function. The function must
+ * have been defined there by Python source that the client sent before. Uses no builtin, since the
+ * user may have assigned to the builtin's name in the namespace. */
 static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
                          struct rpyc_error *err)
 {

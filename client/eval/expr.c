@@ -226,8 +226,8 @@ static struct expr *parse_other_base(struct parser *p, const char *digits, bool 
                    &value);
 }
 
-/* True if an attribute, call or subscript follows. After a negative number, Python would apply such
- * a step to the number without the minus. */
+/* True if an attribute, call or subscript follows. Python applies such a step to a number without
+ * its minus, so the client does not parse a negative number with a step. */
 static bool begins_step(struct parser *p)
 {
     skip_blanks(p);
@@ -296,9 +296,9 @@ static bool put_char(FILE *out, unsigned long c, bool is_bytes)
     return true;
 }
 
-/* Reads the number of a character in an escape sequence, and appends the character. The number has
- * exactly `digits` hexadecimal digits, or up to `digits` octal digits. Returns false if the number
- * is not valid. */
+/* Reads the digits of an escape sequence such as \x41, and appends the character or byte that they
+ * stand for. base: 16 for exactly `digits` hexadecimal digits, 8 for up to `digits` octal digits.
+ * Returns false if the escape sequence is not valid. */
 static bool put_number(struct parser *p, FILE *out, int base, size_t digits, bool is_bytes)
 {
     char text[9] = "";
