@@ -443,8 +443,8 @@ static void read_process(struct core *core, const struct elf_note *note)
     memcpy(core->name, info.pr_fname, sizeof(info.pr_fname));
 }
 
-/* Reads the kernel's description of the signal. The first note of this type belongs to the thread
- * that got the signal. */
+/* Reads the kernel's description of the signal from an NT_SIGINFO note. If the core file has
+ * several such notes, the first one belongs to the thread that got the signal. */
 static void read_signal(struct core *core, const struct elf_note *note)
 {
     struct core_signal *s = &core->signal;

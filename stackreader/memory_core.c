@@ -20,8 +20,9 @@ static size_t read_mapped(const struct memory_core *m, uint64_t address, void *t
 }
 
 /* Reads up to `size` bytes at an address, from the core file or from a mapped file. Returns how
- * many were read; 0: none. A mapped file does not contain what the process has written to the
- * memory, so such memory is lost if it is cut off the core file. */
+ * many were read; 0: none. A mapped file does not contain the changes that the process made in
+ * memory. So if the core file is cut, this function returns 0 for writable memory whose bytes are
+ * in the missing part. */
 static size_t read_some(const struct memory_core *m, uint64_t address, void *to, size_t size)
 {
     const struct core_segment *segment;

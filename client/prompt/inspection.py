@@ -1,7 +1,7 @@
 """Inspects objects and frames in the debuggee, for `x?` and for magics such as %thread.
 
-The client sends this source as it sends run_cell.py. This source works with Python 3.6, imports
-only the standard library, and defines one name in the connection's namespace.
+The client sends this source in the same way as run_cell.py. This source works with Python 3.6,
+imports only the standard library, and defines one name in the connection's namespace.
 """
 
 
@@ -513,8 +513,8 @@ def _pystuck_inspection(run, collector):
 
         def __exit__(self, *error):
             if getattr(sys, "argv", None) is not self._argv:
-                # Another client's script began later. When that script ends, it will restore this
-                # list.
+                # Another client's script began later. When that script ends, it will set sys.argv
+                # to the list self._argv again.
                 self._argv[:] = self._before or ()
             sys.argv, namespace["__file__"] = self._before, self._file
             if self._before is None:

@@ -36,8 +36,8 @@
 #define PASTE_RECENT_MS 100
 
 /* The time after Ctrl-C, and after each dropped burst, in which the rest of the paste may arrive,
- * in ms. REST_LINE_MS is for a burst of one line. It is shorter, because a program that types may
- * also send such a burst. */
+ * in ms. REST_LINE_MS is for a burst of one line. It is shorter, because a program that simulates
+ * typing may also send a line as one burst. */
 #define REST_MS      500
 #define REST_LINE_MS 100
 
@@ -102,9 +102,8 @@ static size_t report_length(const char *text, size_t len, int *column)
     return sscanf(copy, "\033[%4d;%4dR%n", &row, column, &n) == 2 ? (size_t)n : 0;
 }
 
-/* Removes the requested reports from the bytes that were read, and stores the column that they
- * report.
- */
+/* Removes the requested reports from the bytes that were read, and stores the column of the latest
+ * report. */
 static void take_report(void)
 {
     size_t i, n;
@@ -173,8 +172,9 @@ static ssize_t read_terminal(void)
 
 /* ---- The rest of a paste after Ctrl-C -------------------------------------------------------- */
 
-/* True if a burst is part of a paste, and not keys. age_ms: the time since the Ctrl-C, or since the
- * last burst that was dropped. */
+/* True if a burst (`len` bytes of text) belongs to the paste in which Ctrl-C was pressed, and is
+ * not keys. age_ms: the time since the Ctrl-C or, if bursts were dropped after the Ctrl-C, since
+ * the last of these bursts. */
 static bool is_rest_of_paste(const char *text, size_t len, int64_t age_ms)
 {
     const bool has_end = has_line_end(text, len);
@@ -208,7 +208,8 @@ static void remove_bytes(size_t from, size_t count)
 }
 
 /* Reads the rest of the burst that begins at keys.bytes[keys.at + used], and removes the burst if
- * the burst belongs to the paste. Removes a long burst piece by piece. */
+ * the burst belongs to the paste in which Ctrl-C was pressed. Removes a long burst piece by piece.
+ * age_ms: see is_rest_of_paste(). */
 static void drop_burst(size_t used, int64_t age_ms)
 {
     bool is_dropped = false;
@@ -320,7 +321,8 @@ void keyboard_drain(void)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* Returns the length of the first stored line with its end. 0: no line is complete. */
+/* Returns the length of the first stored line, including the byte that ends the line. 0: no stored
+ * line is complete. */
 static size_t line_length(void)
 {
     size_t i;
