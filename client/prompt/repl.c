@@ -68,8 +68,9 @@ static bool serve(void *arg)
     return is_more;
 }
 
-/* Finds candidates. text: the text before the cursor; rest: the text after the cursor. Chooses the
- * source of candidates that the connection allows. */
+/* Finds candidates. text: the text before the cursor; rest: the text after the cursor. Uses cells
+ * to find candidates if the connection allows cells, else netrefs. Finds nothing if the program
+ * cannot run code. */
 static int find_candidates(struct repl *r, const char *text, const char *rest,
                            struct completions *out, struct rpyc_error *err)
 {
@@ -112,9 +113,10 @@ static char *complete_line(void *arg, const char *before, const char *after)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* Appends a line to a cell. Takes cell and line, and returns the longer cell; NULL: out of memory.
- * For a first line, cell is NULL. A first line that contains newlines was pasted or comes from the
- * history. Such a line is a complete cell, so an empty line is added, which ends the cell. */
+/* Appends a line to a cell. Takes ownership of cell and line, and returns the longer cell; NULL:
+ * out of memory. For a first line, cell is NULL. A first line that contains newlines was pasted or
+ * comes from the history. Such a line is a complete cell, so an empty line is added, which ends the
+ * cell. */
 static char *append_line(char *cell, char *line)
 {
     char *longer = NULL;

@@ -31,8 +31,9 @@
  * although the program cannot run cells. */
 #define GIL_WAIT_MS 300
 
-/* How long to wait for the GIL before a cell is interrupted, if other threads take turns to hold
- * the GIL, in ms. */
+/* How long an interruption of a cell waits until the server gets the GIL, in ms. After this time
+ * the cell is not interrupted. If one thread keeps the GIL, the interruption does not wait this
+ * long. */
 #define TURN_WAIT_MS 1000
 
 /* The request that is sent when connecting: asks the server only for the state of the GIL. */

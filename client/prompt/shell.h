@@ -41,8 +41,8 @@ void shell_close(struct shell *shell);
  * can run Python again. */
 bool shell_is_blocked(const struct shell *shell);
 
-/* True if the program can run code. Otherwise prints why the program cannot run code, or what to
- * do, and returns false. */
+/* True if the program can run code. Otherwise returns false and prints why the program cannot run
+ * code or, if there is no connection, how to connect again. */
 bool shell_is_connected(struct shell *shell);
 
 /* Closes the connection and opens a new connection, with a new namespace. Prints an error if

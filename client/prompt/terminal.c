@@ -93,9 +93,8 @@ void terminal_restore(void)
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
-/* Stops the client until SIGCONT, with the modes that terminal_open found. Safe in a signal
- * handler.
- */
+/* Sets the modes that terminal_open found, and stops the client. After SIGCONT, restores the modes
+ * from before the call. Safe in a signal handler. */
 static void stop(void)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};

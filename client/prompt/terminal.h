@@ -27,7 +27,8 @@ bool terminal_is_running(void);
 /* Call before keys are read at the prompt: restores the modes that terminal_run has replaced. */
 void terminal_type(void);
 
-/* Call when libedit has set its modes and waits for the first key of a line. */
+/* Saves the present modes for terminal_restore. Call when libedit has set its modes and waits for
+ * the first key of a line. */
 void terminal_begin(void);
 
 /* Call with true before another program, such as the user's editor, runs in the foreground, and

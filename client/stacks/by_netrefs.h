@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stacks/by_netrefs: collects the stacks of a process with netrefs, without running code in this
- * process.
+ * stacks/by_netrefs: collects the stacks of a process with netrefs, without sending Python code to
+ * this process.
  */
 #ifndef CLIENT_STACKS_BY_NETREFS_H
 #define CLIENT_STACKS_BY_NETREFS_H

@@ -412,7 +412,8 @@ static enum core_outcome add_python(const struct dump *d, size_t index, struct r
     return outcome;
 }
 
-/* Adds the Pythons of the process to the report. Those after the first one may be missing. */
+/* Adds the Pythons of the process to the report. Fails if the first Python cannot be read. Leaves
+ * out each other Python that cannot be read. */
 static enum core_outcome add_pythons(const struct dump *d, struct report *report)
 {
     enum core_outcome outcome = add_python(d, 0, report);
