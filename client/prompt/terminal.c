@@ -94,7 +94,8 @@ void terminal_restore(void)
 /* ---- Signals --------------------------------------------------------------------------------- */
 
 /* Sets the modes that terminal_open found, and stops the client. After SIGCONT, restores the modes
- * from before the call. Safe in a signal handler. */
+ * from before the call, unless a cell runs and the client is in the background. Safe in a signal
+ * handler. */
 static void stop(void)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};

@@ -394,7 +394,8 @@ static enum outside_result add_python(const struct outside_process *t, size_t in
     return out->result;
 }
 
-/* Adds the Pythons of the process to the report. Those after the first one may be missing. */
+/* Adds the Pythons of the process to the report. If the first Python cannot be read, adds nothing
+ * and sets *out to the reason. Leaves out each other Python that cannot be read. */
 static void add_pythons(const struct outside_process *t, struct report *report, struct outside *out)
 {
     struct outside other = {.result = OUTSIDE_READ};

@@ -39,7 +39,8 @@ struct outside {
 enum outside_result outside_read(struct report *report, pid_t pid, int timeout_ms, bool locals,
                                  struct outside *out);
 
-/* Sets the findings of the report. These are the findings that concern several of its processes. */
+/* Draws the conclusions that concern several processes of the report, and sets report->findings to
+ * these conclusions. */
 void outside_conclude(struct report *report);
 
 #endif

@@ -66,7 +66,7 @@ static bool read_rights(const char *folder, struct rights *out)
 
 static bool say(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes the sentence to `out` and returns true. */
+/* Formats a sentence into `out`, as by printf(), and returns true. */
 static bool say(char *out, const char *format, ...)
 {
     va_list args;

@@ -82,8 +82,9 @@ static void put_missing(const struct printer *p, const struct report_missing *mi
         fputc('\n', p->stream);
 }
 
-/* Returns the remark about a stack that is not exact. In a core file no thread moves, but some of
- * the memory may be missing or wrong. */
+/* Returns the remark about the stack of a thread; "" if the stack is exact. In a core file no
+ * thread moves, but a stack may be incomplete, because some of the memory may be missing or wrong.
+ */
 static const char *remark_of(const struct printer *p, const struct report_process *process,
                              const struct report_thread *t)
 {

@@ -28,19 +28,23 @@ void stacks_print_why(FILE *stream, const struct report_process *process, bool i
 /* Prints a list of locks as text. If the list is empty, prints a line that says so. */
 void stacks_print_locks(FILE *stream, const lock_list *locks);
 
-/* Prints the stacks of a process. FORMAT_TEXT: prints first the findings, if there are any: each on
- * a line, perhaps with further lines below it that begin with two spaces; and an empty line after
- * the last finding. Then prints for each thread and greenlet a line with its title, with "(moving)"
- * if the stack is not exact (in a core file: "(incomplete)"); its frames, the innermost last; what
- * the thread waits for, on lines that begin with " # "; and an empty line. Then prints the tasks of
- * asyncio (print_tasks.h). At the end prints a line that says what is missing. If is_full is false,
- * many threads with equal stacks are printed once, and the first frames of a thread, which are in
- * the module threading, are left out. FORMAT_PLAIN: only titles and frames, without colours and
- * without escapes in names, like the original pystuck. Errors: see ferror(). */
+/* Prints the stacks of a process. FORMAT_TEXT prints these parts, if the process has them:
+ *   - the findings. Each begins on a new line, and its further lines begin with two spaces. An
+ * empty line follows the last finding.
+ *   - each thread and greenlet: a line with the title; the frames, the innermost last; the notes,
+ *     such as what the thread waits for, on lines that begin with "  # "; and an empty line. The
+ *     title has the remark "(moving)" if the stack is not exact, or "(incomplete)" if such a stack
+ *     is from a core file.
+ *   - the tasks of asyncio (print_tasks.h)
+ *   - a line that says what is missing
+ * If is_full is false, many threads with equal stacks are printed once, and the frames that only
+ * start a thread or the program are left out. FORMAT_PLAIN prints only titles and frames, without
+ * colours and without escapes in names, like the original pystuck. Errors: see ferror(). */
 void stacks_print(FILE *stream, const struct report_process *process, enum stacks_format format,
                   bool is_full);
 
-/* Prints the tasks of a process, as stacks_print() does with FORMAT_TEXT, or that it has none. */
+/* Prints the tasks of a process, as stacks_print() does with FORMAT_TEXT. If the process has no
+ * tasks, prints a line that says so. */
 void stacks_print_tasks(FILE *stream, const struct report_process *process, bool is_full);
 
 /* Prints a line above the stacks of one of several processes, and an empty line. */

@@ -61,7 +61,8 @@ static struct counted *count_notes(const struct group_item *items, size_t count,
     return all;
 }
 
-/* count: the number of threads or tasks. */
+/* Prints at most NOTES_SHOWN of the `found` notes. If not all threads or tasks have a note, prints
+ * before the note how many have it. count: the number of all threads or tasks. */
 static void put_notes(const struct printer *p, const char *noun, const struct counted *notes,
                       size_t found, size_t count)
 {

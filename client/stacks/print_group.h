@@ -14,7 +14,8 @@
 
 #include "stacks/print_stack.h"
 
-/* A thread or task. name: a text that is known, or the id. unchanged_ms: as in report_thread. */
+/* A thread or task. name: its name, or its id if the name is unknown or empty. unchanged_ms: as in
+ * report_thread. */
 struct group_item {
     struct report_text name;
     const report_frames *frames;

@@ -31,8 +31,9 @@ void print_title(const struct printer *p, struct report_text title, const char *
 void print_thread_title(const struct printer *p, struct report_text title, const char *remark,
                         int64_t unchanged_ms);
 
-/* Prints the frames of a stack, the innermost last. Unless p is plain or full, leaves out the first
- * calls of a thread, which are in the module threading. */
+/* Prints the frames of a stack, the innermost last. Unless p is plain or full, leaves out the
+ * outermost frames if they only start the thread or the program. If p is brief, prints one frame.
+ */
 void print_frames(const struct printer *p, const report_frames *frames);
 
 /* Prints notes below the frames, each on a line that begins with "  # ". */

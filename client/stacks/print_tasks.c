@@ -10,7 +10,8 @@
 #include "stacks/print_group.h"
 #include "task_tree.h"
 
-/* The greatest depth at which tasks are indented further than those that await them. */
+/* The greatest depth in the tree that the indentation shows. Tasks at a greater depth are indented
+ * like tasks at this depth. */
 #define INDENTED_MAX 10
 #define INDENTATION  2
 
@@ -98,8 +99,9 @@ static void put_row(const struct printer *outer, const struct report_process *pr
         put_task(&p, &process->tasks.items[tasks[i]]);
 }
 
-/* Returns how many of the tasks from the row `first` on are in its loop: up to the first task
- * without a parent that has another loop. Sets *rows to the number of their rows. */
+/* Counts the tasks of one loop, beginning with the row `first`. The next loop begins at the next
+ * row of depth 0 whose tasks have another loop. Returns the number of tasks, and sets *rows to the
+ * number of their rows. */
 static size_t count_loop(const struct task_tree *tree, const struct report_process *process,
                          size_t first, size_t *rows)
 {

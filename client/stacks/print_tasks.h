@@ -21,9 +21,9 @@
  *         ...
  *
  * The frames are those of the coroutines: each one awaits the next one. A task that several tasks
- * await is shown below the first of them. Tasks at the same place of the tree with equal stacks are
- * shown once, from STACK_GROUP_MIN on: "990 tasks: worker-0 ... worker-989". Below the depth
- * INDENTED_MAX, tasks are not indented further.
+ * await is shown below the first of them. If at least STACK_GROUP_MIN tasks at the same place of
+ * the tree have equal stacks, their stack is shown once: "990 tasks: worker-0 ... worker-989".
+ * Below the depth INDENTED_MAX, tasks are not indented further.
  */
 #ifndef CLIENT_STACKS_PRINT_TASKS_H
 #define CLIENT_STACKS_PRINT_TASKS_H

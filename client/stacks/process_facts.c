@@ -216,8 +216,9 @@ static int64_t wait_for_change(const struct stackreader *reader, const struct gi
     return now - start >= WATCH_MS ? now - start : 0;
 }
 
-/* True if a thread other than the holder waits for the GIL, that is, if one of these threads has
- * woken up at least WAKES_MIN times. before: the result of an earlier call of look_at_all(). */
+/* True if a thread other than the holder has woken up at least WAKES_MIN times, which means that it
+ * waits for the GIL. before: the earlier result of look_at_all(), from which the wakeups are
+ * counted. */
 static bool is_asked_for(const struct memory *m, const struct report_process *p,
                          const struct report_thread *holder, const int64_t *before)
 {
