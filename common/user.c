@@ -79,7 +79,7 @@ static unsigned long number_in(const char *path, const char *format, unsigned lo
 
 bool user_is_anyone(uid_t user)
 {
-    /* In the initial user namespace all users have a number, so none is shown as the overflow uid.
+    /* In the initial user namespace each user has a uid, so no user is shown with the overflow uid.
      */
     if (number_in("/proc/self/uid_map", "%*u %*u %lu", 0) == UINT32_MAX)
         return false;

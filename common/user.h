@@ -12,7 +12,7 @@ struct user_name {
     char text[64];
 };
 
-/* Formats a user as "alice", or "user 1001" if the number has no name. */
+/* Formats a user as "alice", or "user 1001" if the uid has no name. */
 struct user_name user_name(uid_t user);
 
 /* Formats a user as "user alice (uid 1001)", or "uid 1001". */
@@ -24,8 +24,8 @@ struct user_name user_argument(uid_t user);
 /* Parses the name or the number of a user. Returns false if the text is neither. */
 bool user_parse(uid_t *out, const char *text);
 
-/* True if the number may stand for any user. In a user namespace, each user who has no number there
- * is shown with the overflow uid. */
+/* True if `user` may stand for any user: in a user namespace, each user who has no uid in this
+ * namespace is shown with the overflow uid. */
 bool user_is_anyone(uid_t user);
 
 #endif

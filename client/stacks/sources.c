@@ -75,10 +75,8 @@ static bool is_not_newer(const struct timespec *t, int64_t than)
 }
 
 /* True if the file is probably the source that the process compiled: a regular file, not too large,
- * and not changed since the process was started. A change within two ticks of the kernel after the
- * start is allowed, because the times of the file and the start of the process are rounded to
- * ticks.
- */
+ * and not changed since the process was started. A change in the two clock ticks after the start is
+ * allowed, because the kernel rounds the times of the file and of the start to clock ticks. */
 static bool is_usable(const struct job *job, const struct stat *st)
 {
     int64_t latest = job->latest + 2 * PROCESS_TICK_NS;
