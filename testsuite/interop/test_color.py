@@ -68,13 +68,14 @@ def test_another_word_is_a_usage_error(when: str) -> None:
     assert done.stderr == f"pystuck: invalid --color '{when}': expected auto, always or never\n"
 
 
-def test_the_titles_of_threads_are_bold(stuck: Debuggee) -> None:
+def test_reasons_are_red_and_the_titles_of_threads_are_bold(stuck: Debuggee) -> None:
     where = "--no-repl", stuck.host, stuck.port
     plain, text = pystuck(*where).stdout, pystuck("--color=always", *where).stdout
     assert COLOR.sub("", text) == plain
-    colored = [line for line in text.splitlines() if COLOR.search(line)]
-    assert len(colored) == 2
-    for line in colored:
+    reason, *titles = [line for line in text.splitlines() if COLOR.search(line)]
+    assert re.fullmatch(re.escape(RED) + r"MainThread waits [^\x1b]+" + re.escape(END), reason)
+    assert len(titles) == 2
+    for line in titles:
         assert re.fullmatch(re.escape(BOLD) + r"<[^\x1b]+>" + re.escape(END), line)
 
 

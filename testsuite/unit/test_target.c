@@ -517,9 +517,10 @@ TEST(a_thread_in_no_system_call_is_no_error)
 
     report_init(&report, 0);
     pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (; pid == 0;) {
+        for (;;) {
+        }
     }
     snprintf(folder, sizeof(folder), "/proc/%d", (int)pid);
     errno = EACCES;
