@@ -1161,7 +1161,7 @@ class _Asyncio:
                 self._fields[kind, "_name"] = found
 
     def kind(self, thing):
-        """Return the word for an object's class, or None."""
+        """Return the kind of an object: a word from CLASSES, such as "lock", or None."""
         cls = type(thing)
         known = self._kinds.get(id(cls))
         if known is None:  # the class is kept, so that no other class gets its id
@@ -1200,7 +1200,7 @@ class _Asyncio:
     # -- The tasks --
 
     def _subclasses(self):
-        """Return the ids of all classes whose objects are tasks of the C module."""
+        """Return the ids of _asyncio.Task and of all its subclasses."""
         found, left = {}, [self._classes["task"]]
         while left:
             cls = left.pop()
@@ -1210,7 +1210,10 @@ class _Asyncio:
         return set(found)
 
     def _of_c_lists(self):
-        """Return the tasks that are only in lists of C, from Python 3.14 on."""
+        """Return the tasks of the C module _asyncio; before Python 3.14, an empty list.
+
+        From 3.14 on, these tasks are in C lists that all_tasks() cannot read.
+        """
         if sys.version_info < (3, 14) or "task" not in self._classes:
             return []
         wanted = self._subclasses()
@@ -1259,7 +1262,7 @@ class _Asyncio:
         return [each for each in found if each[1] is not None]
 
     def _wrapped(self, thing):
-        """Return the coroutine that an object of C awaits, such as async_generator_asend."""
+        """Return the coroutine that a C object such as async_generator_asend awaits, or None."""
         cls = type(thing)
         if _type_flags(cls) & _HEAP_TYPE or self.is_future(thing):
             return None
@@ -1277,14 +1280,18 @@ class _Asyncio:
         return None
 
     def referents(self, coroutine, frame):
-        """Return the local variables and the value stack of a suspended coroutine, in this order.
+        """Return the objects to which a suspended coroutine refers.
 
-        There are other objects among them.
+        The local variables come before the value stack. The result also has objects that belong to
+        neither of them.
         """
         return gc.get_referents(frame if _IS_STACK_IN_FRAME else coroutine)
 
     def first(self, referents, kind):
-        """Return the first object of this kind, which may be a variable of a closure."""
+        """Return the first of the referents that is of this kind, or None.
+
+        A variable of a closure is a cell; then the content of the cell is checked.
+        """
         for each in referents:
             if type(each) is _CellType:
                 each = _attempt(lambda cell=each: cell.cell_contents)
@@ -1334,10 +1341,11 @@ class _Asyncio:
         return _ABSENT
 
     def inner_managers(self, manager, may_release, depth=3):
-        """Return a manager and those that it has entered: ExitStack, @asynccontextmanager.
+        """Return a manager and the managers that it has entered.
 
-        may_release: whether the code inside the `with` block may release the manager. Returns
-        (manager, whether the code inside its `with` block may release it).
+        An ExitStack and a function with @asynccontextmanager may enter managers. may_release:
+        whether the code inside the `with` block may release the manager. Returns a list of
+        (manager, whether the code inside the `with` block of this manager may release it).
         """
         kind, found = self.kind(manager), [(manager, may_release)]
         if depth == 0 or kind not in ("exit-stack", "generator-manager"):
@@ -1406,7 +1414,7 @@ class _Asyncio:
         return [future]
 
     def awaited_of(self, futures, seen=0):
-        """Return the same for a list or set of futures."""
+        """Return what awaited() returns for the pending futures of a list or set."""
         found = []
         if not _is_of(futures, list, set, frozenset, tuple):
             return found
@@ -1544,7 +1552,7 @@ class _Tasks:
             self._want(code, (number,), frame.f_globals)
 
     def _add_running(self, facts, chain):
-        """Add the frames of a running task that are not of its outermost coroutine."""
+        """Set the calls of a running task: its outermost coroutine and the frames called by it."""
         outer = chain[0][1]
         for frame in self._frames().values():
             called = []
@@ -1684,7 +1692,7 @@ class _Tasks:
         return not is_task, _natural(self._asyncio.name(future)) if is_task else [], id(future)
 
     def _drop_moved(self):
-        """Forget what tasks waited for and held that have run since they were read."""
+        """Forget the waits and claims of each task that has run since the task was read."""
         for facts in self.facts:
             if self._asyncio.read(facts.task, "_fut_waiter") is not facts.waiter:
                 facts.wait, facts.awaits, facts.claims = None, [], []

@@ -308,8 +308,8 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         """Return modules, builtins, eval, execute or namespace of a client's classic service.
 
-        Python calls this only if the attribute is not set. A service's on_connect may set it, as
-        that of rpyc's MasterService does.
+        Python calls this only if the attribute is not set. A service's on_connect may set the
+        attribute, as the on_connect of rpyc's MasterService does.
         """
         if name == "modules":
             return Modules(self.root.getmodule)
