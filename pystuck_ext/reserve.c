@@ -303,9 +303,10 @@ static void give(unsigned count)
     }
 }
 
-/* The reserve must be full before it is used to accept a client: the other descriptors are needed
- * to admit and to answer that client. If the reserve cannot be filled for a reason other than a
- * shortage, such as a filter of system calls, clients are accepted nevertheless. */
+/* Fills the reserve before it accepts a client, because more descriptors are needed to admit and to
+ * answer that client. If the reserve cannot be filled because of a shortage, accepts no client. If
+ * the reserve cannot be filled for another reason, such as a filter of system calls, accepts the
+ * client nevertheless. */
 int ps_reserve_accept(int listener)
 {
     int fd = -1, error;

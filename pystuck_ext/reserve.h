@@ -6,7 +6,7 @@
  * one reserve for all servers of the process. Does not use Python.
  *
  * When a part of the reserve has been used, it is replaced as soon as a client leaves or connects
- * and the replacement is possible. No thread or timer tries it at other times.
+ * and the replacement is possible. No thread or timer tries to replace it at other times.
  */
 #ifndef PS_RESERVE_H
 #define PS_RESERVE_H
@@ -53,9 +53,9 @@ bool ps_reserve_take_back(void);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
-/* Call ps_reserve_came when a client was accepted. If the program cannot get as much address space
- * as the reserve has, it frees the address space of the reserve. Call ps_reserve_left when the
- * client's socket is closed and nothing runs for the client. */
+/* Call ps_reserve_came when a client was accepted. ps_reserve_came frees the address space of the
+ * reserve if the program cannot get as much address space as the reserve has. Call ps_reserve_left
+ * when the client's socket is closed and nothing runs for the client. */
 void ps_reserve_came(void);
 void ps_reserve_left(void);
 
@@ -63,10 +63,11 @@ void ps_reserve_left(void);
  * the number. */
 int64_t ps_reserve_given(void);
 
-/* Runs a function on a new thread. The thread of the reserve runs it instead if no thread can be
- * started, or if address space is short and the thread of the reserve is idle. It first runs the
- * functions that it was given before. Returns 0 or an errno. On either thread, all signals are
- * blocked except those of faults. The function must not leave state in thread-local variables. */
+/* Runs a function on a new thread. The thread of the reserve runs the function instead if no thread
+ * can be started, or if address space is short and the thread of the reserve is idle. The thread of
+ * the reserve runs its functions one after another. Returns 0 or an errno. On either thread, all
+ * signals are blocked except those of faults. The function must not leave state in thread-local
+ * variables. */
 int ps_reserve_run(void *(*run)(void *), void *arg);
 
 /* ---- Timers ---------------------------------------------------------------------------------- */

@@ -44,9 +44,9 @@ static PyObject **kept_interrupt(const struct ps_session *s)
     return PyThread_get_thread_ident() == s->state->main_thread ? &ps_waiter()->interrupt : NULL;
 }
 
-/* Clears an exception that was raised after the reply was written, by a signal handler or by
- * another thread. A thread of the program raises it after its wait; a thread of the session drops
- * it. */
+/* Clears an exception that a signal handler or another thread has raised after the reply was
+ * written. A thread of the program keeps the exception, and raises it after its wait for the
+ * client. A thread of the session drops the exception. */
 static void keep_late_exception(const struct ps_session *s)
 {
     PyObject **interrupt = &ps_waiter()->interrupt;
@@ -178,8 +178,8 @@ static int refuse_stacks(const struct ps_session *s, struct conn *c, const struc
                                 ps_reply_deadline(s), err);
 }
 
-/* Returns the thread whose messages the calling thread reads: the session's thread if this is a
- * thread that runs attend(), else the calling thread. */
+/* Returns the thread whose messages the calling thread reads: the session's thread if the
+ * calling thread runs attend(), else the calling thread. */
 static pthread_t reads_for(const struct ps_session *s)
 {
     return ps_session_this_thread()->attends ? s->thread : pthread_self();
@@ -255,8 +255,8 @@ static void drop_waiting(struct ps_gil_job *job)
 }
 
 /* Makes a job for the helper, and moves the request, which may be NULL, to it. runs: true if the
- * helper must run the request, false if it must only take the GIL. NULL: no memory; the request is
- * not moved. */
+ * helper must run the request, false if it must only take the GIL. If there is no memory, does not
+ * move the request and returns NULL. */
 static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct message *request,
                                    int64_t handler, bool runs)
 {
@@ -292,8 +292,9 @@ enum outcome {
     OUTCOME_ENDING,  /* the interpreter is shutting down */
 };
 
-/* If the wait for the job has lasted for STALL_MS, reads from the client for a moment, or waits.
- * Returns 0, or -1 with err if the connection has ended. */
+/* Does nothing while the wait for the job is shorter than STALL_MS. After that, reads from the
+ * client for a moment. If this thread cannot read now, waits for a moment. Returns 0, or -1 with
+ * err if the connection has ended. */
 static int step(struct waiting *w, struct rpyc_error *err)
 {
     int64_t waited = (deadline_in(0) - w->since) / 1000000;
@@ -505,8 +506,8 @@ static void attend(void *session)
     ps_session_end_thread(s);
 }
 
-/* Starts a thread that runs attend(). The timer calls it if a request has run for PS_TIMER_MS. Must
- * not wait. */
+/* Starts a thread that runs attend(). The timer calls this function if a request has run for
+ * PS_TIMER_MS. This function must not wait. */
 static void start_attending(struct ps_timer *late)
 {
     struct ps_session *s = (struct ps_session *)((char *)late - offsetof(struct ps_session, late));

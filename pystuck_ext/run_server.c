@@ -140,9 +140,9 @@ static int find_address(struct address *address, struct ps_settings_dict *o, boo
 
 /* ---- Starting ------------------------------------------------------------------------------- */
 
-/* Imports the modules that sessions need now, because later another thread may be stuck with the
- * import lock taken. A program that cannot import them any more (in a chroot, as another user)
- * still gets its server, without what these modules do. */
+/* Imports the modules that sessions need. When a session needs them, another thread may be stuck
+ * and hold the import lock, so they are imported now. A program that cannot import them any more
+ * (in a chroot, as another user) still gets its server, without what these modules do. */
 static void import_connection(struct ps_state *state)
 {
     if (!state->connection_class)

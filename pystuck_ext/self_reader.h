@@ -11,7 +11,7 @@
 
 /* Creates a reader for this process; free it with stackreader_free. Checks it: the stacks that it
  * reads must be those that sys._current_frames() shows. offsets: ps_own_offsets, or wrong ones in a
- * test. If the offsets are not known or wrong, or memory is short, returns NULL and sets *why to a
+ * test. If the offsets are unknown or wrong, or memory is short, returns NULL and sets *why to a
  * constant sentence. If only offsets that locks need are wrong, returns a reader that does not read
  * locks, and sets *why, too. Otherwise sets *why to NULL. No exception is set. */
 struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char **why);
