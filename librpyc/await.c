@@ -78,9 +78,9 @@ static void serve_dequeued(struct conn *c, struct queued *q)
 }
 
 /* Serves one request from this thread's queue. If nested is true, serves only a request that
- * belongs to another request which this thread is serving already. Returns false if the queue has
- * no such request, or if the connection is closed. Call with c->lock held; the lock is released
- * meanwhile. */
+ * names this thread as its recipient, because such a request belongs to the request that this
+ * thread is serving already. Returns false if the queue has no request to serve, or if the
+ * connection is closed. Call with c->lock held; the lock is released meanwhile. */
 static bool serve_queued(struct conn *c, bool nested)
 {
     struct queued *q;
@@ -111,10 +111,10 @@ static void unclaimed(struct conn *c, struct message *reply)
     message_free(reply);
 }
 
-/* Delivers a reply and releases the read role. Takes m. A TCP peer may delay further replies until
- * this side acknowledges the received data or sends something. So this function acknowledges the
- * data at once if more replies may follow: if other requests wait for their replies, or if the
- * reply answers a DEL, for which no thread waits. */
+/* Delivers the reply m and releases the read role. Takes ownership of m. A TCP peer may delay
+ * further replies until this side acknowledges the received data or sends something. So this
+ * function acknowledges the data at once if more replies may follow: if other requests wait for
+ * their replies, or if the reply answers a DEL, for which no thread waits. */
 static void deliver(struct conn *c, struct message *m)
 {
     struct completion done;
@@ -296,7 +296,8 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
     return result;
 }
 
-/* Reads what has arrived, for the thread whose entry is s. Returns RPYC_OK if a message was read.
+/* Reads what has arrived, on behalf of another thread. s: the entry of that thread in c->serving.
+ * Returns RPYC_OK if a message was read.
  * Call with c->lock held; the lock is released meanwhile. */
 static enum rpyc_errcode read_for(struct conn *c, struct serving *s)
 {

@@ -98,7 +98,7 @@ void conn_reset(struct conn *c);
 
 /* Call when the peer has hung up. If a thread waits for its turn to read a long message, ends this
  * wait: the thread does not read while it waits, so it cannot notice that the peer has hung up.
- * Does not wait itself. */
+ * This function does not wait. */
 void conn_hung_up(struct conn *c);
 
 /* Call in the child of a fork. Marks the connection as closed, closes the fd, and initializes the
@@ -110,8 +110,8 @@ void conn_forked(struct conn *c);
 
 bool conn_closed(struct conn *c);
 
-/* True if this side closed the connection because the peer was too slow or memory ran out. Calls
- * fail with RPYC_ECLOSED in this case, too. */
+/* True if this side closed the connection because the peer was too slow or memory ran out. Even
+ * then, later calls fail with RPYC_ECLOSED. */
 bool conn_gave_up(struct conn *c);
 
 /* True if the connection is not closed, but other code of this process has closed its fd. The fd's
@@ -159,10 +159,10 @@ struct outgoing {
 void conn_request_begin(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq);
 
 /* Like conn_request_begin, but any thread of the peer may read the request. The two functions
- * differ only with bind-threads, and only if the calling thread is serving a request:
- * conn_request_begin addresses the new request to the peer's thread that sent the request being
- * served. If that thread may have received its reply already, use conn_request_begin_apart, because
- * that thread perhaps reads no further message. */
+ * differ only with bind-threads, and only if the calling thread is serving a request. Then
+ * conn_request_begin addresses the new request to the peer's thread that sent the served request.
+ * After that thread has received the reply to the served request, it perhaps reads no further
+ * message. So use conn_request_begin_apart if that reply may have been sent already. */
 void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler handler,
                               int64_t *seq);
 
