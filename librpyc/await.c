@@ -297,8 +297,7 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err)
 }
 
 /* Reads what has arrived, on behalf of another thread. s: the entry of that thread in c->serving.
- * Returns RPYC_OK if a message was read.
- * Call with c->lock held; the lock is released meanwhile. */
+ * Returns RPYC_OK if a message was read. Call with c->lock held; the lock is released meanwhile. */
 static enum rpyc_errcode read_for(struct conn *c, struct serving *s)
 {
     enum rpyc_errcode ended;

@@ -129,8 +129,8 @@ bool brine_fail_limit(struct brine_reader *r, const char *problem, size_t limit)
 /* True if the value was read without an error, and no bytes follow it. */
 bool brine_at_end(const struct brine_reader *r);
 
-/* Fills err with the error of r. If r has none, the error is that bytes follow the value. Returns
- * -1. */
+/* Fills err with the error of r. If r has no error, fills err with the error that bytes follow the
+ * value. Returns -1. */
 int brine_error(const struct brine_reader *r, struct rpyc_error *err);
 
 /* True if text is UTF-8 as Python defines it: shortest form, no surrogates, up to U+10FFFF. */
