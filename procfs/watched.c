@@ -34,7 +34,8 @@ static const char *events_of(bool input, bool output)
 
 /* ---- poll ------------------------------------------------------------------------------------ */
 
-/* Reads the list in parts, because there is no heap memory and little stack. */
+/* Finds the descriptors of a poll(2). args: the arguments of the system call. Reads the array of
+ * struct pollfd in parts, because this file uses no heap memory and little stack. */
 static int find_polled(const struct target_process *from, const int64_t *args, struct watched *out)
 {
     struct pollfd fds[WATCHED_MAX];
@@ -70,8 +71,9 @@ static bool read_set(const struct target_process *from, int64_t address, size_t 
            from->read_memory(from->arg, (uint64_t)address, set, words * 8);
 }
 
-/* Returns -1 on big-endian machines, because the place of a bit there depends on the size that
- * unsigned long has in the process, and this size is not known. */
+/* Finds the descriptors of a select(2). args: the arguments of the system call. Returns -1 on
+ * big-endian machines: the place of a bit on these machines depends on the size that unsigned long
+ * has in the process, and this size is not known. */
 static int find_selected(const struct target_process *from, const int64_t *args,
                          struct watched *out)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * watched: the descriptors for which poll(2), select(2) and epoll_wait(2) wait. Uses no heap
- * memory, and one descriptor at a time.
+ * memory, and opens only one file at a time.
  */
 #ifndef PROCFS_WATCHED_H
 #define PROCFS_WATCHED_H

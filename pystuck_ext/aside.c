@@ -15,8 +15,8 @@
 #define MS_PER_SECOND 1000
 #define WAIT_MAX_S    3600 /* the longest single wait: its time in ms must fit into an int */
 
-/* A call. The thread that makes the call and the thread that waits for it each have a reference to
- * this struct. */
+/* A call of run_aside()'s function. The thread that makes the call and the thread that waits for
+ * the call each have a reference to this struct. */
 struct aside {
     atomic_int refs;
     struct ps_state *state;
@@ -48,8 +48,8 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
 }
 
 /* Drops a reference to the call, and frees the call with its last reference. Needs no GIL, because
- * the thread of the call has already released a->function. If this thread could not take the GIL,
- * a->function is never released. */
+ * the thread of the call has already released a->function. If the thread of the call could not take
+ * the GIL, a->function is never released. */
 static void aside_unref(struct aside *a)
 {
     if (atomic_fetch_sub(&a->refs, 1) > 1)
@@ -67,8 +67,8 @@ static void set_done(struct aside *a)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Calls the function. Needs the GIL. If the function has forked, the child of the fork ends here,
- * like the child of a request that has forked. */
+/* Calls a->function. Needs the GIL. If a->function forks, the child process ends as soon as
+ * a->function has returned in it. A child that a request of a client forks ends likewise. */
 static void call(struct aside *a)
 {
     PyObject *result;
@@ -86,8 +86,8 @@ static void call(struct aside *a)
     ps_thread_drop_late_exception();
 }
 
-/* The thread of a call. Keeps signals blocked while it runs Python, because the function may block
- * for ever. So the program's threads get the signals. */
+/* The thread of a call. Keeps signals blocked while it runs Python, so that the program's threads
+ * get the signals: this thread cannot handle signals if a->function blocks for ever. */
 static void aside_main(void *arg)
 {
     struct aside *a = arg;

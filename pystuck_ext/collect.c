@@ -13,8 +13,9 @@ int ps_collect_prepare(struct ps_state *state)
     return state->finish_stacks ? 0 : -1;
 }
 
-/* Calls the Python code. It collects all frames before it calls code of the program; between the
- * two, reads what the kernel tells about the threads. */
+/* Collects with the Python code in pystuck/_stacks.py: begin() collects all frames, and finish()
+ * calls code of the program. Between begin() and finish(), reads the kernel's facts about the
+ * threads. */
 static PyObject *call(struct ps_state *state, struct ps_facts *facts, long flags, long budget_ms,
                       bool own_thread)
 {

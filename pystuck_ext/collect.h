@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Collects all facts about this process with the GIL: the stacks, by the Python code in
- * pystuck/_stacks.py, and what this code does not know, by the files facts and facts_add.
+ * Collects all facts about this process with the GIL. The Python code in pystuck/_stacks.py
+ * collects the stacks. The files facts.c and facts_add.c add the facts that the Python code does
+ * not know.
  */
 #ifndef PS_COLLECT_H
 #define PS_COLLECT_H
@@ -21,12 +22,12 @@ enum {
 /* The time for all calls of the program's code that may block, in ms. */
 #define PS_COLLECT_BUDGET_MS 500
 
-/* Imports that code, unless it has been imported. Returns 0, or -1 with an exception. */
+/* Imports pystuck/_stacks.py, unless it has been imported. Returns 0, or -1 with an exception. */
 int ps_collect_prepare(struct ps_state *state);
 
-/* Returns the process in the form of report/codec.h. own_thread: also collect the calling thread,
- * which otherwise is left out. Releases the GIL from time to time. A new reference, or NULL with an
- * exception. */
+/* Returns the facts about this process as a tuple that report/codec.h describes. own_thread: also
+ * collect the calling thread, which otherwise is left out. Releases the GIL from time to time. A
+ * new reference, or NULL with an exception. */
 PyObject *ps_collect(struct ps_state *state, long flags, long budget_ms, bool own_thread);
 
 #endif

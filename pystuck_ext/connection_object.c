@@ -11,8 +11,8 @@ int ps_connection_take(struct ps_session *s, PyObject *connection)
         PyErr_SetString(PyExc_TypeError, "the _config of a connection must be a dict");
         Py_CLEAR(config);
     }
-    /* The session is checked only now, because reading _config may have run code that changed it.
-     */
+    /* The session is checked only now, because reading _config may have run code that changed the
+     * session. */
     if (config && !s->connection && !s->ended) {
         s->connection = ps_steal(&owned);
         s->config = ps_new_ref(config);

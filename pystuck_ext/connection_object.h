@@ -8,8 +8,8 @@
 
 #include "session.h"
 
-/* Calls callable(session object), which returns a Connection. A new reference, or NULL with an
- * exception. */
+/* Makes a Connection: calls callable(session object) and returns its result. A new reference, or
+ * NULL with an exception. */
 PyObject *ps_connection_make(struct ps_session *s, PyObject *callable);
 
 /* Makes `connection` the connection of the session, unless the session has a connection already or

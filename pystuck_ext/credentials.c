@@ -86,7 +86,7 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 
 /* ---- This process --------------------------------------------------------------------------- */
 
-/* Adds the rights of one thread to *all. Also returns true if the thread has ended. */
+/* Adds the rights of one thread to *all. Returns true if this succeeded or the thread has ended. */
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];
@@ -185,8 +185,8 @@ static bool is_in_our_namespace(int pid)
 }
 
 /* True if the process has got no rights from its executable file, by a set-user-ID bit or file
- * capabilities. If a process has got such rights, root owns its files in /proc. Such a file may
- * also be executed after the process has connected. */
+ * capabilities. If a process has got such rights, root owns its files in /proc. A process can get
+ * such rights even after it has connected, when it executes another file. */
 static bool has_own_rights_only(int pid, uid_t uid)
 {
     char path[PATH_SIZE];
