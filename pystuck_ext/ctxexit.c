@@ -51,13 +51,14 @@ struct asking {
 };
 
 /* A function that the client runs: read(exception, name) returns an attribute of the exception, or
- * Ellipsis if it has no such attribute. With an empty name, read returns the names of all
- * attributes.
+ * Ellipsis if the exception has no such attribute. With an empty name, read returns the names of
+ * all attributes.
  *
- * A stock client cannot send a str with a lone surrogate or an int of more than 4300 digits: its
- * `with` statement raises another exception then. So read replaces them by escapes and hexadecimal
- * digits. It raises no AttributeError, since the client would send the text of the first exception
- * with it. */
+ * A stock client cannot send a str with a lone surrogate or an int of more than 4300 digits: the
+ * client's `with` statement would raise another exception. So read replaces lone surrogates by
+ * escapes, and such an int by a str of hexadecimal digits. read raises no AttributeError, because
+ * the client would send the text of the `with` block's exception together with the AttributeError.
+ */
 static const char read_source[] =
     "lambda exception, name: (lambda safe, value: safe(safe, value))("
     "lambda safe, x: x.encode('utf-8', 'backslashreplace').decode() if type(x) is str"

@@ -408,8 +408,9 @@ static PyObject *handle_instancecheck(struct ps_session *s, PyObject *args)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
-/* Returns the stacks of all threads, as report/codec.h describes them: (2, process). Only clients
- * of the classic service may send this request, because they may read everything in the program. */
+/* Returns (PS_STACKS_VERSION, process). process: a tuple with the stacks of all threads, which
+ * report/codec.h describes. Only clients of the classic service may send this request, because they
+ * may read everything in the program. */
 static PyObject *handle_stacks(struct ps_session *s, PyObject *args)
 {
     long version = PyLong_AsLong(ARG(0)), flags = PyLong_AsLong(ARG(1));

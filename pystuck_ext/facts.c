@@ -30,8 +30,8 @@ static bool read_process(struct ps_facts *f, struct ps_state *state, int64_t lim
     return complete;
 }
 
-/* Reads the process with the GIL. If that would take too long, reads it again without the GIL, so
- * that the program can run. */
+/* Reads the process with the GIL. If reading with the GIL would take too long, reads the process
+ * again without the GIL, so that the program can run. Returns true if all was read. */
 static bool read_twice(struct ps_facts *f, struct ps_state *state)
 {
     bool complete = read_process(f, state, LIMIT_WITH_GIL);
@@ -47,14 +47,15 @@ static bool read_twice(struct ps_facts *f, struct ps_state *state)
     return complete;
 }
 
-/* Makes a process for the facts that need no stack reader. */
+/* Makes an empty process in f->report, for the facts that need no stack reader. NULL: no memory. */
 static struct report_process *make_process(struct ps_facts *f)
 {
     report_free(&f->report);
     return report_add_process(&f->report);
 }
 
-/* Makes the states of the calling thread unknown: it runs only because it collects them. */
+/* Makes the activity of the calling thread unknown, so that the thread gets no state: the thread
+ * runs only because it collects the facts. */
 static void leave_out_own_thread(struct ps_facts *f)
 {
     pid_t own = (pid_t)syscall(SYS_gettid);

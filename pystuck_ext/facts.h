@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Facts for an answer to STACKS that the Python code which collects the stacks does not know: what
- * the threads wait for and hold, their states, their system calls, and what the process has used
- * up. They are gathered before and after that code reads the frames, and added to its answer.
+ * Facts for an answer to STACKS that the collector pystuck/_stacks.py does not know: what the
+ * threads wait for and hold, their states, their system calls, and what the process has used up.
+ * The facts are gathered before and after the collector reads the frames, and are added to the
+ * collector's answer.
  */
 #ifndef PS_FACTS_H
 #define PS_FACTS_H
@@ -12,29 +13,31 @@
 
 struct ps_facts {
     struct report report;
-    struct report_process *process; /* NULL: nothing is known. Of its members, only those that are
-                                     * named below are facts */
+    struct report_process *process; /* NULL: nothing is known. Only the members that the comment of
+                                     * ps_facts_add names are facts */
     bool locals;                    /* the frames have local variables */
     int64_t *activity;              /* for each thread: see ps_without_gil_read */
 };
 
 /* Call with the GIL, before the frames are collected. Reads the threads, what they wait for and
- * hold, and the objects. This thread keeps the GIL meanwhile, so all these facts are of the same
- * moment. If that would take too long, releases the GIL: then facts about threads that run may be
- * left out. locals: also reads the local variables of all frames. Fills *facts, which the caller
- * frees with ps_facts_free. */
+ * hold, and the objects. This thread keeps the GIL while it reads, so all these facts are of the
+ * same moment. If reading with the GIL would take too long, reads again without the GIL; in this
+ * case, facts about threads that run may be left out. locals: also reads the local variables of all
+ * frames. Fills *facts, which the caller frees with ps_facts_free. */
 void ps_facts_begin(struct ps_facts *facts, struct ps_state *state, bool locals);
 
 /* Call with the GIL, after the frames were collected. Adds the states and system calls of the
  * threads, and the shortages. Releases the GIL while it reads. A thread that has run since
- * ps_facts_begin gets no system call: so the calls are those in which the collected frames are. */
+ * ps_facts_begin gets no system call. So each other thread was in the same system call when its
+ * frames were collected. */
 void ps_facts_read_kernel(struct ps_facts *facts);
 
-/* Completes a process that pystuck/_stacks.py has returned. Adds to the threads `waits` and
- * `holds`, and to their frames `locals`, if the frames are still the same as in ps_facts_begin, and
- * `native_id`, `state`, `cpu` and `syscall`; adds `objects`, `shortage`, and items of `missing`.
- * Takes ownership of process, which may be NULL. Returns a new reference. Returns NULL if process
- * is NULL, and NULL with an exception on failure. */
+/* Completes a process that pystuck/_stacks.py has returned. Adds `native_id`, `state`, `cpu` and
+ * `syscall` to each thread. If the frames of the thread are still the same as in ps_facts_begin,
+ * also adds `waits` and `holds` to the thread, and `locals` to its frames. Adds `objects`,
+ * `shortage`, and items of `missing` to the process. Takes ownership of process, which may be NULL.
+ * Returns a new reference. Returns NULL if process is NULL, and NULL with an exception on failure.
+ */
 PyObject *ps_facts_add(struct ps_facts *facts, PyObject *process);
 
 /* Needs no GIL. */

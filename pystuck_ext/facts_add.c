@@ -46,8 +46,8 @@ static int set_member(const struct schema *schema, PyObject *list, const char *n
     return PyList_SetItem(list, index, ps_new_ref(value));
 }
 
-/* Returns the process in the form of report/codec.h, as Python objects: a new reference, or NULL
- * with an exception. brine: a buffer for the encoding; its contents are lost. */
+/* Converts a process to the tuple that report/codec.h describes: a new reference, or NULL with an
+ * exception. brine: a buffer for the encoding; the contents of the buffer are lost. */
 static PyObject *load(const struct report_process *process, struct buffer *brine)
 {
     struct brine_reader reader;
@@ -64,7 +64,8 @@ static PyObject *load(const struct report_process *process, struct buffer *brine
 
 /* ---- Comparing frames ------------------------------------------------------------------------ */
 
-/* True if a str object is this text. False also with an exception, if there is no memory. */
+/* True if object is a str with this text, or if object is None and the text is unknown. If there is
+ * no memory, returns false with an exception. */
 static bool is_text(PyObject *object, struct report_text text)
 {
     Py_ssize_t len;
@@ -90,7 +91,7 @@ static bool is_same_frame(PyObject *frame, const struct report_frame *other)
            is_text(member(&schema_frame, frame, "file"), other->file);
 }
 
-/* True if a thread has the same frames in the tuple and in the facts. */
+/* True if the tuple `thread` has the same frames as `known`, a thread of the facts. */
 static bool is_same_stack(PyObject *thread, const struct report_thread *known)
 {
     PyObject *frames = member(&schema_thread, thread, "frames");
@@ -124,7 +125,7 @@ static int compare_idents(const void *left, const void *right)
     return (a->ident > b->ident) - (a->ident < b->ident);
 }
 
-/* Returns 0, or -1 with an exception. */
+/* Fills *k with the threads of the facts. Returns 0, or -1 with an exception. */
 static int sort_known(struct known *k, const struct ps_facts *f)
 {
     size_t count = f->process->threads.count;
@@ -147,9 +148,10 @@ static void free_known(struct known *k)
     buffer_free(&k->brine);
 }
 
-/* Returns the thread of the facts that a tuple is about. A thread with states in several
- * interpreters is there several times: returns the one with the same frames, if there is one. Sets
- * *same to whether the frames are the same. NULL: it is not in the facts. */
+/* Returns the thread of the facts that has the ident of the tuple `thread`; NULL if there is no
+ * such thread. If a thread has states in several interpreters, the facts have several threads with
+ * this ident. In this case, returns one with the frames of the tuple if possible. Sets *same to
+ * whether the result has the frames of the tuple. */
 static const struct report_thread *find_known(const struct known *k, PyObject *thread, bool *same)
 {
     PyObject *ident = member(&schema_thread, thread, "ident");
@@ -173,8 +175,8 @@ static const struct report_thread *find_known(const struct known *k, PyObject *t
     return *found;
 }
 
-/* Copies a member of the thread *from, unless it is not known there. Returns 0, or -1 with an
- * exception. */
+/* Copies the member `name` of the thread `from`, a tuple, to the thread `list`. If the member is
+ * None, does nothing. Returns 0, or -1 with an exception. */
 static int copy_member(PyObject *list, PyObject *from, const char *name)
 {
     PyObject *value = member(&schema_thread, from, name);
@@ -182,8 +184,9 @@ static int copy_member(PyObject *list, PyObject *from, const char *name)
     return value == Py_None ? 0 : set_member(&schema_thread, list, name, value);
 }
 
-/* Replaces the frames of a thread by copies with the local variables of the frames of the thread
- * *from. Returns 0, or -1 with an exception. */
+/* Sets the frames of `list` to copies of the frames of `thread`, and adds the local variables that
+ * the same frames have in `from`. All three are encoded threads. Returns 0, or -1 with an
+ * exception. */
 static int add_locals(PyObject *list, PyObject *thread, PyObject *from)
 {
     ps_auto PyObject *frames = PySequence_List(member(&schema_thread, thread, "frames"));
@@ -206,8 +209,8 @@ static int add_locals(PyObject *list, PyObject *thread, PyObject *from)
     return tuple ? set_member(&schema_thread, list, "frames", tuple) : -1;
 }
 
-/* Returns a copy of a thread with the facts about it: a new reference. same: its frames are the
- * same in the facts. */
+/* Returns a copy of the tuple `thread`, with the facts in `known` added: a new reference. same:
+ * whether `known` has the same frames as the tuple. */
 static PyObject *complete_thread(PyObject *thread, const struct report_thread *known, bool same,
                                  struct known *k)
 {
@@ -304,8 +307,8 @@ static PyObject *all_missing(PyObject *process, PyObject *common)
     return others ? append(all, others) : NULL;
 }
 
-/* Returns the objects of the facts and those of tasks: a new reference. Both may describe the same
- * object (report/unite_objects.h). */
+/* Returns the objects of the facts (common) and the objects that asyncio tasks use (process): a new
+ * reference. Both lists may describe the same object (report/unite_objects.h). */
 static PyObject *all_objects(PyObject *process, PyObject *common)
 {
     PyObject *objects = member(&schema_process, common, "objects");
