@@ -165,11 +165,13 @@ struct report_syscall {
 /* What a thread, greenlet or task waits for. A collector reports a wait or a hold only if it was
  * still there when the collector read it a second time.
  *
- * object: the id of an object, or of the thread, task or process whose end is waited for; in
- * another process: "PID@HOST/" and the id. kind: as in report_object, or "thread", "task",
- * "process", "sleep". With "task", the list `awaits` of the waiting task may have several tasks;
- * `object` is then unknown. For queues, `kind` says what is waited for: "queue-get" (an item),
- * "queue-put" (room), "queue-join" (until all items are done), or "queue" if this is not known. */
+ * object: the id of an object, or of the thread, task or process whose end is waited for. An id in
+ * another process has "PID@HOST/" in front.
+ *
+ * kind: as in report_object, or "thread", "task", "process", "sleep". If the kind is "task", the
+ * list `awaits` of the waiting task may have several tasks; if so, `object` is unknown. For queues,
+ * the kind says what is waited for: "queue-get" (an item), "queue-put" (room), "queue-join" (until
+ * all items are done), or "queue" if this is not known. */
 struct report_wait {
     struct report_text object;
     struct report_text kind;
@@ -255,8 +257,8 @@ struct report_task {
  *   FREE       no holder
  *   NOT_KNOWN  the object has a holder, perhaps one of `holders`
  *   ENDED      the thread in `holders` had it and has ended
- *   INHERITED  the same, in a process that was forked: the thread in `holders` may be one that the
- *              parent process had when it forked this process
+ *   INHERITED  the thread in `holders` had it and is not in this process, which was forked. The
+ *              thread may be one that the parent process had at the time of the fork
  *
  * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that

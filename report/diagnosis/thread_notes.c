@@ -54,7 +54,8 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
     }
 }
 
-/* Appends that a wait ends by itself, and after what time, if the kernel reports this. */
+/* Appends that a wait has a timeout. Also appends the time that is left, if the kernel reports this
+ * time. */
 static void put_timeout(struct buffer *out, const struct wait_node *n)
 {
     const struct report_thread *t = n->kind == NODE_THREAD ? n->item : NULL;

@@ -191,7 +191,8 @@ static bool depends_on_holders(const struct report_object *o)
     return text_is(o->kind, "future");
 }
 
-/* True if an object may keep its waiters waiting because of its holders. */
+/* True if the waiters of an object may depend on its holders: because of the kind of the object, or
+ * because its holder has ended or is in the parent process. */
 static bool may_hold(const struct wait_graph *g, size_t object)
 {
     const struct report_object *o = g->nodes[object].item;
@@ -362,8 +363,8 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t task)
     return found != NO_NODE && g->nodes[found].kind == NODE_THREAD ? found : NO_NODE;
 }
 
-/* Adds the edges of a task. If there is no other one, adds one to the thread that runs its loop:
- * whatever the task waits for, it can continue only if this thread does. */
+/* Adds the edges of a task. If no other edge is certain, adds an edge to the thread that runs the
+ * task's loop, because the task can continue only if this thread continues. */
 static void add_task_edges(struct wait_graph *g, size_t task)
 {
     struct wait_node *node = &g->nodes[task];

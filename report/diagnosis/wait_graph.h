@@ -64,9 +64,9 @@ struct wait_graph {
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
 void wait_graph_free(struct wait_graph *g);
 
-/* Returns the node with an id, or NO_NODE. Ids of more than 1024 bytes are not found. id: an id in
- * the facts about the process with the index `process`. It is an id of this process, or "PID@HOST/"
- * and an id of another process, or "PID@HOST".
+/* Returns the node with an id, or NO_NODE. id: an id in the facts about the process with the index
+ * `process`. It may be the id of a node of this process, "PID@HOST" for a whole process, or
+ * "PID@HOST/" and the id of a node of another process. Ids of more than 1024 bytes are not found.
  */
 size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report_text id);
 

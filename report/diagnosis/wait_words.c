@@ -396,8 +396,8 @@ void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t 
     sentence_put(out, is_inherited ? " of the parent process" : ", which has ended");
 }
 
-/* Appends which threads of a pool may begin a future, and where they are now. executor: the type of
- * the pool. */
+/* Appends that a future is queued in a pool, and the names of the pool's threads, which are all
+ * busy. executor: the type of the pool. */
 static void put_queued(struct buffer *out, const struct wait_graph *g, size_t node,
                        const struct parts *p, struct report_text executor)
 {

@@ -22,8 +22,8 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Like wait_words_put_target, but with "it" in place of the object: "waits for it", "waits for room
- * in it". If the node has other words for the object than the object itself, appends them: "waits
- * for it (dst.lock)". The node must wait for an object. */
+ * in it". If the words of the node for the object are not the words of the object, appends the
+ * words of the node: "waits for it (dst.lock)". The node must wait for an object. */
 void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Appends which threads hold an object: "held by transfer-0 since bank.py:7", "free now", "holder
@@ -39,9 +39,10 @@ struct report_text wait_words_of(const struct wait_graph *g, size_t node);
 /* Appends the type and the words of an object: "Lock dst.lock"; without words "a Lock". */
 void wait_words_put_object(struct buffer *out, const struct report_object *object);
 
-/* Returns the only node on which a node depends. If the node waits for a thread, task or process,
- * this is the result. If it waits for an object, the result is the object's only holder, also if
- * this holder is a guess. NO_NODE: there is no such node, or it is not known. */
+/* Returns the node on which `node` depends. If `node` waits for a thread, task or process, returns
+ * the thread, task or process. If `node` waits for an object, returns the object's only holder,
+ * even if it is a guess that this holder has the object. NO_NODE: there is no such node, or it is
+ * not known. */
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
 /* Appends who holds an object whose holder has ended or is in the parent process: "held by
