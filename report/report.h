@@ -319,8 +319,9 @@ struct report_process {
     report_findings findings;
     report_merged_list merged;
     struct report_signal *signal;
-    int64_t pid_outside; /* the ID that the program which read the stacks from outside has for the
-                          * process; 0: the same as `pid`. The codec and JSON leave this member out
+    int64_t pid_outside; /* if another program has read the stacks: the ID of the process in the PID
+                          * namespace of that program; 0: the same as `pid`. The codec and JSON
+                          * leave this member out
                           */
 };
 
@@ -381,8 +382,9 @@ void report_add_missing(struct arena *arena, struct report_process *process, con
                         const char *why);
 #define REPORT_MISSING_MAX 8
 
-/* Makes the ID of a process unique if the report has several entries for the process, because it
- * runs several Pythons: appends "#2" for index 1. Changes nothing for index 0. */
+/* Appends "#2" to the ID of a process if `index` is 1, "#3" if it is 2, and so on. Appends nothing
+ * if `index` is 0. So the ID is unique even if a process runs several Pythons, each of which has an
+ * entry in the report. index: the index of the Python. */
 void report_number_process(struct report *r, struct report_process *process, size_t index);
 
 #endif

@@ -57,9 +57,9 @@ static size_t equal_entries(const struct entry *entries, size_t count)
     return equal;
 }
 
-/* Adds the groups of at least STACK_GROUP_MIN threads to out. Writes the indices of their threads
- * to the end of out->threads, and sets `thread` of their entries to NULL. Returns the number of the
- * other threads. */
+/* Adds the groups of at least STACK_GROUP_MIN threads to *out. Writes the indices of the threads in
+ * these groups to the end of out->threads, and sets `thread` of the threads' entries to NULL.
+ * Returns the number of threads that are in none of these groups. */
 static size_t take_large(struct stack_groups *out, struct entry *entries, size_t count)
 {
     size_t left = count, i, equal, k;

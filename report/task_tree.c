@@ -8,8 +8,9 @@
 
 #define NO_TASK SIZE_MAX
 
-/* A task, for sorting. run: how many tasks of the same set have its stack; 0: it is not folded.
- * lead: the first task of these. */
+/* A task, for sorting. run: the number of tasks with equal stacks that are one row with this task;
+ * 0: the task is a row of its own. lead: the index of the first task of the row. In
+ * sort_by_loops(), lead is the index of the first task of the loop. */
 struct entry {
     const struct report_task *task;
     size_t index, run, lead;
@@ -75,8 +76,8 @@ static int compare_runs(const void *left, const void *right)
     return (a->index > b->index) - (a->index < b->index);
 }
 
-/* Sorts a set, so that tasks with equal stacks that are folded are adjacent. Sets `run` and `lead`.
- */
+/* Sorts a set. Tasks with equal stacks become adjacent if they will be one row. Sets `run` and
+ * `lead` of these tasks. */
 static void sort_set(struct entry *set, size_t count)
 {
     size_t i, equal, k;
@@ -95,8 +96,8 @@ static void sort_set(struct entry *set, size_t count)
     qsort(set, count, sizeof(*set), compare_runs);
 }
 
-/* Adds the rows of a set, the last `count` tasks of tree->tasks, to the open rows, so that the
- * first row of the set is on top. */
+/* Adds the rows of a set to the open rows, so that the first row of the set is on top. The set
+ * consists of the last `count` tasks of tree->tasks. */
 static void open_set(struct making *m, size_t count, size_t depth)
 {
     const size_t start = m->taken - count;
@@ -121,7 +122,8 @@ static void take(struct making *m, size_t task)
     m->tree->tasks[m->taken++] = task;
 }
 
-/* Takes the tasks that the tasks of a row await and that are not in the tree yet. */
+/* Adds the tasks that the tasks of a row await to the tree, and their rows to the open rows. Leaves
+ * out tasks that are already in the tree. */
 static void open_children(struct making *m, const struct task_row *row)
 {
     const size_t before = m->taken;
@@ -176,7 +178,8 @@ static int compare_loops(const void *left, const void *right)
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-/* Sorts the tasks by their loops, which are in the order of their first tasks. */
+/* Sorts the tasks by their loops. The order of the loops is that of their first tasks in the
+ * report. */
 static void sort_by_loops(struct entry *entries, size_t count)
 {
     size_t i;

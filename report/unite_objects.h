@@ -9,9 +9,9 @@
 
 #include "report.h"
 
-/* Keeps only the first of the objects of a process that have the same id. If it has no holders, it
- * gets those of a later one; members that are unknown become those of a later one. Returns false if
- * there is no memory. Time: n log n for n objects. */
+/* Of all objects of a process that have the same id, keeps only the first one. If this object has
+ * no holders, it gets the holders of a later one. Its unknown members get the values that a later
+ * one has. Returns false if there is no memory. Time: n log n for n objects. */
 bool unite_objects(struct report_process *process);
 
 #endif

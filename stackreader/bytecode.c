@@ -123,8 +123,8 @@ static bool find_originals(const struct python *py, uint64_t code, struct origin
     return true;
 }
 
-/* Returns the number of the instruction that INSTRUMENTED_LINE or INSTRUMENTED_INSTRUCTION has
- * replaced. */
+/* Returns the original opcode of the instruction that INSTRUMENTED_LINE or INSTRUMENTED_INSTRUCTION
+ * has replaced. i: the index of the instruction, in code units. */
 static unsigned char original(const struct python *py, const struct bytecode *b,
                               const struct originals *from, size_t i)
 {

@@ -22,8 +22,9 @@ struct code_members {
 /* A code object that was read. */
 struct code {
     uint64_t address;
-    unsigned generation; /* that of the cache when the object was read; else this place is unused */
-    unsigned checked;    /* the number of the stack for which code_is_same was called last */
+    unsigned generation; /* the generation of the cache when the object was read. This place of the
+                          * cache is free if the cache has another generation now */
+    unsigned checked;    /* `checks` of the cache when code_is_same was called last */
     bool valid;          /* false: the object cannot be read or is not a code object */
     struct code_members members;
     struct report_text file, name, qualname;
