@@ -351,8 +351,8 @@ size_t dict_read(const struct python *py, const struct dict *d, size_t first, si
 #define CLASS_ENTRIES_MAX 512
 
 /* Sets *value to the value of an attribute in the dict of a class. Does not look in the bases of
- * the class. Returns false for built-in classes, because their attributes are not those of the
- * program. */
+ * the class. Returns false for built-in classes, because the program does not define their
+ * attributes. */
 static bool find_in_class(const struct python *py, uint64_t type, uint64_t name, uint64_t *value)
 {
     uint64_t keys[BATCH], values[BATCH], flags, dict;

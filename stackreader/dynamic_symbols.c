@@ -59,8 +59,9 @@ bool dynamic_bias(const struct memory *memory, const struct mapping *first, uint
            find_bias(&segments, first->start, bias);
 }
 
-/* Returns the address in the process for an address in the dynamic section. glibc replaces the
- * addresses in this section by addresses in the process; other dynamic linkers do not. */
+/* Returns an address in the process. value: the same address as it is stored in the dynamic
+ * section. glibc replaces the addresses in this section by addresses in the process; other dynamic
+ * linkers do not. */
 static uint64_t address_of(const struct dynamic *d, uint64_t value)
 {
     return value < d->start ? value + d->bias : value;

@@ -6,10 +6,9 @@
  *
  *  1. one system call copied the thread's data stack and the pointer to the innermost frame;
  *  2. the outermost frame is one that can be outermost;
- *  3. the thread did not run during the reading. Its CPU time shows this; for a thread of another
- *     process, its state and the number of its waits show it. If the thread ran, or if it is not
- *     known whether it ran, condition 4 takes the place of condition 3:
- *  4. three more readings, at random intervals, have the same result.
+ *  3. the thread did not run during the reading, or three more readings, at random intervals, have
+ *     the same result. Whether the thread ran is known from its CPU time, or, for a thread of
+ *     another process, from its state and the number of its waits.
  *
  * A test with 10^5 stacks of threads that call, recurse, raise and run generators, on 3.9 to 3.15,
  * found no impossible stack that was marked as exact.

@@ -72,8 +72,8 @@ bool frame_is_shim(const struct python *py, const struct raw_frame *f);
  * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
 
-/* Fills *f with the frame of the generator at this address, but not with its caller. Returns false
- * if the generator has ended or cannot be read. */
+/* Fills *f with the frame of the generator at this address. Does not find the caller of the frame:
+ * sets f->previous to 0. Returns false if the generator has ended or cannot be read. */
 bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f);
 
 /* Returns the offset of the frame's current instruction in bytes, counted from the first

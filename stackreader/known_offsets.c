@@ -7,7 +7,7 @@
 struct debug_member {
     short to;   /* the offset of the member in struct offsets. -1: this entry ends the list, and its
                  * `word` is the number of words of struct _Py_DebugOffsets */
-    short word; /* the index of the word that has its value */
+    short word; /* the index of the word of struct _Py_DebugOffsets with the value of the member */
     short group_size; /* the index of the word with the size of the struct that has the member */
 };
 
