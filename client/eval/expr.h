@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * expr: parses the part of Python that the client evaluates itself, into a tree. One part is
- * chains: names, attributes, items and calls. The arguments of these calls are literals or chains.
- * The other part is the statements that the client can execute with netrefs. Refuses all other
- * Python, and text that could have another meaning in Python.
+ * expr: parses the Python that the client evaluates itself, into a tree:
+ *
+ *   - chains: names, attributes, items, and calls whose arguments are literals or chains
+ *   - the statements that the client can execute with netrefs
+ *
+ * Refuses all other Python, and text that could have another meaning in Python.
  */
 #ifndef CLIENT_EVAL_EXPR_H
 #define CLIENT_EVAL_EXPR_H

@@ -224,9 +224,10 @@ static int pair_of(const struct expr *part, rpyc_value **value, struct rpyc_erro
     return 0;
 }
 
-/* Evaluates some of the parts and stores the values in values[]. If keywords is true, these are the
- * parts with a keyword, and each value is a tuple (keyword, value). Otherwise they are the parts
- * without a keyword. Adds the number of values to *count, even on failure. */
+/* Evaluates parts of expr and stores the values in values[], from index *count on. If keywords is
+ * true, evaluates only the parts with a keyword, and stores tuples (keyword, value). If keywords is
+ * false, evaluates only the parts without a keyword. Adds the number of stored values to *count,
+ * even on failure. */
 static int collect_parts(struct evaluation *e, const struct expr *expr, bool keywords,
                          rpyc_value **values, size_t *count)
 {

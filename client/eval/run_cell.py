@@ -144,8 +144,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
 
         def write(self, text):
             if not self._is_mine():
-                # _before is None if the program has no such stream. If sys.stdout is None, print()
-                # writes nothing, too.
+                # _before is None if the program has no such stream. In this case, nothing is
+                # written: print() also writes nothing if sys.stdout is None.
                 return None if self._before is None else self._before.write(text)
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not " + type(text).__name__)
@@ -483,7 +483,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return "<the modules of this process: modules['os'], modules.os>"
 
     def remember(number, value):
-        """Adds a value to Out and assigns it to _. The names __ and ___ get the two values before.
+        """Adds a value to Out and assigns it to _. First moves the values of _ and __ to __ and ___.
 
         If the user has assigned to one of these three names, all three are left unchanged.
         """
@@ -685,7 +685,8 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         remember(number, value)
         return None if is_quiet else shown(value, width)
 
-    # Python 3.6 and 3.7 have no await outside of functions.
+    # Python 3.6 and 3.7 allow no await outside of functions: 3.6 has no contextvars, and neither
+    # version has PyCF_ALLOW_TOP_LEVEL_AWAIT.
     try:
         import contextvars
 
@@ -709,7 +710,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     namespace.setdefault("__builtins__", builtins)
     namespace.update(names, modules=Modules())
     wait_for_client(write_out)
-    # Used by completion.py and inspection.py.
+    # completion.py and inspection.py use the following attributes of `run`.
     run.namespace, run.modules_type = namespace, Modules
     run.shown, run.failure, run.sendable = shown, failure, sendable
     run.given, run.shortened, run.sources = dict(namespace), shortened, sources
