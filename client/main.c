@@ -181,7 +181,8 @@ static bool is_silent(const struct rpyc_error *err)
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
 }
 
-/* Prints why the process has no server, or else why its server is not used. */
+/* Call after the stacks of a process were read from outside. If has_server is true, prints that the
+ * server of the process does not answer. Otherwise, prints why the process has no server. */
 static void report_outside(pid_t pid, bool has_server, const struct outside *outside,
                            const struct rpyc_error *err)
 {
@@ -407,9 +408,9 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects, or prints why the connection failed. If the connection to a process fails and its
- * stacks were to be printed, tries to read the stacks from outside and to print them; *conn is NULL
- * in this case. Returns the exit status. */
+/* Connects. If the connection fails, *conn is NULL. In this case, if the options name a process and
+ * its stacks were to be printed, tries to read the stacks from outside and to print them. If that
+ * is not done or fails, prints why the connection failed. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -492,8 +493,9 @@ static void print_process(const struct options *options, pid_t pid, const struct
 }
 
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
- * status: an error if the process itself could not be read, EXIT_FAILURE if a descendant that runs
- * Python could not be read, or the highest status that --check has found. */
+ * status. If the process itself could not be read, this is the result of failure_of(). Otherwise,
+ * it is the highest of these: EXIT_FAILURE if a descendant that runs Python could not be read, and
+ * the statuses that --check has found. */
 static int show_family(const struct options *options)
 {
     struct report report __attribute__((cleanup(report_free)));
@@ -534,7 +536,8 @@ static int show_family(const struct options *options)
 
 /* ---- --watch --------------------------------------------------------------------------------- */
 
-/* Prints the time above the stacks of a round. */
+/* Prints the present time as the heading of the stacks that are printed next. In JSON, prints
+ * nothing. */
 static void print_time(const struct options *options)
 {
     time_t now = time(NULL);
@@ -565,8 +568,8 @@ static int watch_once(rpyc_conn **conn, const struct options *options)
     return show_stacks(*conn, options);
 }
 
-/* For --watch: prints the stacks again and again, until that fails or --check finds something. The
- * user ends it with Ctrl-C. Returns the exit status. */
+/* For --watch: prints the stacks again and again, until watch_once() fails or --check finds
+ * something. The user ends the client with Ctrl-C. Returns the exit status. */
 static int watch(struct options *options)
 {
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;

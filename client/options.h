@@ -13,9 +13,9 @@
 #include "color.h"
 #include "target.h"
 
-/* Which users' servers the client accepts, from --server-user. If all members are 0 (no such
- * option), the client accepts the servers of its own user and of root. It also accepts the servers
- * of other users, with a warning, unless it runs as root. */
+/* Which users' servers the client accepts, from --server-user. If this option is not given,
+ * all members are 0. In this case, the client accepts the servers of its own user and of root. It
+ * also accepts the servers of other users, with a warning, unless the client runs as root. */
 struct trust {
     bool anyone;   /* accept the servers of all users */
     bool has_user; /* accept only the servers of the user in the next member */

@@ -21,8 +21,8 @@ int64_t process_started_ns(pid_t pid);
 #define PROCESS_TICK_NS 10000000L
 
 /* Returns how long after the boot of the machine a process was started, in ns, rounded down to a
- * tick of the kernel. The number of a process does not change while the process lives. 0: there is
- * no such process. */
+ * tick of the kernel. All calls for the same process return the same time, even if the system's
+ * clock is set. 0: there is no such process. */
 int64_t process_started_after_boot(pid_t pid);
 
 /* Returns the effective user of a process. (uid_t)-1: not known. */
