@@ -10,7 +10,7 @@
 #include "procfs/clock.h"
 
 /* PATIENCE_MS: how long Tab waits for candidates, in ms. PATIENCE_EACH_MS: the time limit of each
- * of the requests that send completion.py, in ms. */
+ * request with which the client sends the source of completion.py, in ms. */
 #define PATIENCE_MS      1000
 #define PATIENCE_EACH_MS 400
 

@@ -32,7 +32,7 @@ struct editor {
      * WRAPS: wraps long rows anew; LEAVES: leaves them unchanged. */
     enum { MAY_WRAP, WRAPS, LEAVES } rows;
     bool typing;    /* a line is on the screen */
-    bool left_line; /* text was printed in place of that line, so it must be shown again */
+    bool left_line; /* text was printed in place of the line, so the line must be shown again */
     mbstate_t decoder;
 };
 
