@@ -249,7 +249,8 @@ static void print_pythons(const struct report *report, size_t first, const struc
     }
 }
 
-/* Returns the highest exit status for --check of the entries of a report, from `first` on. */
+/* Returns the highest of the exit statuses that check() gives for the processes of a report, from
+ * the process with the index `first` on. */
 static int check_from(const struct report *report, size_t first)
 {
     int status = EXIT_SUCCESS;
@@ -470,7 +471,9 @@ static void add_failure(struct report *report, pid_t pid, const char *why, size_
     to->why = report_text(report, why, strlen(why));
 }
 
-/* Prints a process, which is in the report from the entry `first` on. */
+/* Prints a heading and the stacks of a process, or why it could not be read. The stacks are in the
+ * entries of report->processes from the index `first` on: one entry for each Python. In JSON,
+ * prints nothing. */
 static void print_process(const struct options *options, pid_t pid, const struct report *report,
                           size_t first, const struct outside *outside)
 {

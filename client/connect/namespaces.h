@@ -23,10 +23,10 @@ struct namespaces_visit {
     }
 #define CLEAN_VISIT __attribute__((cleanup(namespaces_leave)))
 
-/* Makes the address reachable from the calling thread: enters the network namespace of the process
- * if necessary, and opens the file of its Unix socket if the process has another file system. Does
- * nothing for an address without a pid. Returns 0, or -1 with RPYC_EINVAL and a sentence. Call
- * namespaces_leave() in both cases. */
+/* Makes the address reachable from the calling thread. Enters the network namespace of the server's
+ * process if necessary. Opens the file of the address's Unix socket if the process has another file
+ * system than the client, or if the path is relative. Does nothing for an address without a pid.
+ * Returns 0, or -1 with RPYC_EINVAL and a sentence. Call namespaces_leave() in both cases. */
 int namespaces_enter(struct namespaces_visit *visit, const struct address *address,
                      struct rpyc_error *err);
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* Stands for the user of a socket if the kernel does not tell the user. */
+/* Stands for the user of a socket if the kernel does not show which user it is. */
 #define SOCKETS_NO_USER ((uid_t)-1)
 
 /* A listening socket. */

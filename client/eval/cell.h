@@ -118,10 +118,10 @@ rpyc_value *cells_helper(struct cells *cells, const struct cell_helper *helper,
                          struct rpyc_error *err);
 
 /* Calls a helper's object with (function, number of the cell, width, argument, source). The object
- * returns a tuple of three items, see inspection.py: whether the call has run a cell, which gets a
- * number; True if no exception was raised, else False; the text to show, or None. If
- * result->numbered is false and result->failed is true, the text is one line or a traceback. The
- * other arguments and errors are those of cells_run. */
+ * returns a tuple of three items, see inspection.py: whether the call counts as a cell; True if the
+ * call has succeeded, else False; the text to show, or None. If result->numbered is false and
+ * result->failed is true, the text is a message of one line or a traceback. The other arguments and
+ * errors are those of cells_run. */
 int cells_call_helper(struct cells *cells, const struct cell_helper *helper, const char *function,
                       const char *argument, const char *source, int width,
                       const struct cell_interrupt *interrupt, struct cell_result *result,

@@ -171,8 +171,8 @@ static struct expr *literal(struct parser *p, int built, rpyc_value **value)
     return e;
 }
 
-/* Copies a number to out, without underscores. Returns its length in the source. 0: the text is not
- * a number, or the number is too long. */
+/* Copies the number at the start of text to out, without underscores. Returns the number of
+ * characters of text that were read. 0: the text is not a number, or the number is too long. */
 static size_t copy_number(const char *text, char *out, size_t room)
 {
     bool is_hex = text[0] == '0' && strchr("xXoObB", text[1]) && text[1];

@@ -483,7 +483,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return "<the modules of this process: modules['os'], modules.os>"
 
     def remember(number, value):
-        """Adds a value to Out and assigns it to _. First moves the values of _ and __ to __ and ___.
+        """Adds a value to Out and assigns it to _. First moves the values: __ to ___, and _ to __.
 
         If the user has assigned to one of these three names, all three are left unchanged.
         """

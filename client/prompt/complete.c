@@ -205,8 +205,8 @@ static int widest(const struct completions *c)
     return width;
 }
 
-/* Prints one row of candidates. The candidates are listed column by column. rows: the number of
- * candidates in a column.
+/* Prints the row with the index `row` of a table of candidates. The table is filled column by
+ * column. rows: the number of candidates in a column. shown: the number of candidates in the table.
  */
 static void print_row(const struct completions *c, size_t row, size_t rows, size_t shown, int width,
                       int column_width)

@@ -36,7 +36,8 @@ void completions_clear(struct completions *c);
  * and the ending if there is only one candidate. NULL: there is nothing to insert. */
 char *completions_insertion(const struct completions *c);
 
-/* Prints as many candidates as fit on a screen of this size, in columns. */
+/* Prints a table of the candidates. Leaves out candidates that do not fit on a screen of `width`
+ * columns and `height` rows. */
 void completions_show(const struct completions *c, int width, int height);
 
 /* A source of candidates. */
