@@ -37,8 +37,9 @@ bool ps_has_other_gil(void)
 
 /* Returns the frames of the threads of the calling interpreter. Needs no lock for the list of
  * threads: while this thread has the GIL, no thread state of the interpreter is deleted, and new
- * thread states are inserted at the head of the list. No Python code runs during this function,
- * because from 3.12 on, an allocation does not run the garbage collector. */
+ * thread states are inserted at the head of the list. The GIL is kept during the whole function,
+ * because no Python code runs in it. In particular, no finalizer runs: from 3.12 on, an allocation
+ * does not run the garbage collector. */
 static PyObject *own_frames(void)
 {
     ps_auto PyObject *frames = PyDict_New();

@@ -178,8 +178,8 @@ static int refuse_stacks(const struct ps_session *s, struct conn *c, const struc
                                 ps_reply_deadline(s), err);
 }
 
-/* Returns the thread whose messages the calling thread reads: the session's thread if the
- * calling thread runs attend(), else the calling thread. */
+/* Returns the thread for which the calling thread reads messages. A thread that runs attend() reads
+ * for the session's thread. Every other thread reads for itself. */
 static pthread_t reads_for(const struct ps_session *s)
 {
     return ps_session_this_thread()->attends ? s->thread : pthread_self();

@@ -45,8 +45,8 @@ static struct report_process *conclude(struct report *report, const struct buffe
     return NULL;
 }
 
-/* Returns the dict for a process in the form of report/codec.h: a new reference, or NULL with an
- * exception. */
+/* Reads a process from brine, which has the form of report/codec.h. Returns the process and the
+ * conclusions about it as a dict: a new reference, or NULL with an exception set. */
 static PyObject *dict_of(const struct buffer *brine)
 {
     PyThreadState *before = ps_gil_begin_wait();
