@@ -265,8 +265,9 @@ int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
  * bind-threads. Returns false if that thread serves no request, or if nothing more can be read. */
 bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline);
 
-/* Finds the first request to this handler that is queued for a thread. Removes it from the queue
- * and moves it to *request, which the caller then owns. Returns false if there is none. */
+/* Finds the first request to `handler` that is queued for `thread`. Removes the request from the
+ * queue and moves it to *request, which the caller then owns. Returns false if there is no such
+ * request. */
 bool conn_take_queued(struct conn *c, pthread_t thread, int64_t handler, struct message *request);
 
 /* Reads and handles at most one message. If another thread has the read role, only waits until

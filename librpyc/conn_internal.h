@@ -62,7 +62,8 @@ struct conn {
 
 /* ---- conn.c --------------------------------------------------------------------------------- */
 
-/* True if the call failed only because of its deadline or a signal, so that it may be repeated. */
+/* err: the error of a call that failed. True if the call failed only because of its deadline or a
+ * signal. The caller may then repeat the call. */
 static inline bool conn_may_retry(const struct rpyc_error *err)
 {
     return err->code == RPYC_ETIMEOUT || err->code == RPYC_EINTERRUPT;

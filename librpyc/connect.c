@@ -182,7 +182,8 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope e
     return 0;
 }
 
-/* Calls options->on_silence, once, when the time a->silence has passed. */
+/* Calls options->on_silence if the time a->silence has passed. Also sets a->silence to
+ * DEADLINE_NEVER, so that on_silence is called only once. */
 static void report_silence(struct attempt *a)
 {
     if (!has_passed(a->silence))
@@ -191,8 +192,8 @@ static void report_silence(struct attempt *a)
     a->options->on_silence(a->options->on_silence_arg);
 }
 
-/* Connects s to the target. If this takes longer than a->silence, calls options->on_silence and
- * continues with a new socket. */
+/* Connects s to the target. If s is not connected at the time a->silence, calls options->on_silence
+ * and connects again with a new socket. */
 static int open_patiently(struct stream *s, struct attempt *a, struct rpyc_error *err)
 {
     if (open_stream(s, a->to, earlier(a->silence, a->deadline), err) == 0)

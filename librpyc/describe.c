@@ -64,8 +64,9 @@ static void put_quoted(struct buffer *out, const char *data, size_t len, bool is
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* Finds the fewest digits that strtod converts back to d. Returns their number. *exponent: the
- * decimal exponent of the first digit. Skips the decimal point, which depends on the locale. */
+/* Finds the fewest digits that strtod converts back to d. Stores them in `digits` without the
+ * decimal point, which depends on the locale. Returns how many digits there are. *exponent: the
+ * decimal exponent of the first digit. */
 static int shortest_digits(double d, char digits[20], int *exponent)
 {
     char text[40];

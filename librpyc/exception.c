@@ -105,7 +105,7 @@ bool rpyc_error_is(const struct rpyc_error *err, const char *class_name)
 
 /* ---- On the wire ----------------------------------------------------------------------------- */
 
-/* Reads a value from its brine. Returns a new reference, or NULL with err filled. */
+/* Reads the value whose brine is in `part`. Returns a new reference, or NULL with err filled. */
 static rpyc_value *read_part(const struct vinegar_part *part, struct rpyc_error *err)
 {
     struct brine_reader r;
@@ -296,7 +296,8 @@ static uint32_t code_point(const rpyc_value *text, int64_t i)
     return c;
 }
 
-/* Appends the byte or the character at which a codec failed: "byte 0xff", "character '\xff'". */
+/* Appends the item of `object` at the index `at`, where a codec failed: for a bytes "byte 0xff",
+ * for a str "character '\xff'". */
 static void put_culprit(struct buffer *out, const rpyc_value *object, int64_t at)
 {
     char text[24];
@@ -356,8 +357,8 @@ static bool put_key_error(struct buffer *out, const struct rpyc_exception *exc)
     return true;
 }
 
-/* True if the line of a traceback starts with "NAME: " or "MODULE.NAME: ", where NAME is `name`.
- * Sets *text to the part after that. */
+/* True if `line`, a line of a traceback, starts with "NAME: " or "MODULE.NAME: ", where NAME is
+ * `name`. Sets *text to the part of the line after this prefix. */
 static bool names_class(const char *line, const char *name, const char **text)
 {
     size_t len = strcspn(line, ": \n"), n = strlen(name);
