@@ -120,8 +120,9 @@ static bool are_keywords(const rpyc_value *v)
     return v->type == RPYC_TUPLE;
 }
 
-/* Calls obj. args: the arguments of the request. Its i-th item has the positional arguments of the
- * call; the item after that, if there is one, has the keyword arguments. */
+/* Calls obj, or its method `method` if method is not NULL. args: the arguments of the request. The
+ * item i of args has the positional arguments of the call. If args has an item i + 1, it has the
+ * keyword arguments. */
 static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
                      rpyc_value **out, struct rpyc_error *err)
 {

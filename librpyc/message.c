@@ -204,7 +204,8 @@ static uint64_t parse_u64(const uint8_t *digits, size_t len)
     return n;
 }
 
-/* Reads an id, which is an int. A negative int of 64 bits, as PyPy sends it, keeps its bits. */
+/* Reads an id, which is an int. PyPy also sends negative ints of 64 bits. *id then gets the same 64
+ * bits as an unsigned number. */
 static bool next_id(struct brine_reader *r, uint64_t *id)
 {
     struct brine_item item;

@@ -113,7 +113,7 @@ int rpyc_hash(rpyc_value *obj, int64_t *out, struct rpyc_error *err)
 }
 
 /* Sends a request whose only argument is obj, and waits for the result. Fails with RPYC_ETYPE if
- * the result does not have this type. name: the type, for the text of that error. */
+ * the type of the result is not `type`. name: how the text of this error names the type. */
 static int request_typed(rpyc_value *obj, enum handler handler, enum rpyc_type type,
                          const char *name, rpyc_value **out, struct rpyc_error *err)
 {

@@ -82,9 +82,8 @@ static uint64_t recipient_of(const struct release *d, uint64_t usual)
     return d && d->thread ? d->thread : usual;
 }
 
-/* Writes a DEL for each object in the list, and begins a request to `handler` behind these DELs.
- * Empties the list. The caller has begun the first request in `out`: a DEL, or the request to
- * `handler` itself if the list is empty. */
+/* Writes requests to `out`: a DEL for each object in the list, then the beginning of a request to
+ * `handler`. The caller has already begun the first of these requests. Empties the list. */
 static void put_all(struct conn *c, struct releases *list, struct outgoing *out,
                     enum handler handler, int64_t *seq)
 {

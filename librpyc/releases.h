@@ -26,7 +26,7 @@ struct releases {
 void releases_add(struct releases *list, const uint8_t *pack, size_t pack_len, uint64_t count,
                   uint64_t thread);
 
-/* Adds each object of the peer to which a box refers. */
+/* Reads a box, and adds to the list each object of the peer that the box names. */
 void releases_add_box(struct releases *list, struct brine_reader *box);
 
 /* Returns the contents of the list and leaves it empty. */

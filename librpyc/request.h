@@ -56,14 +56,14 @@ void request_abandon(struct request *r);
  * reference; if result is NULL, the value is dropped. */
 int request_wait(struct request *r, rpyc_value **result);
 
-/* Like request_wait, but fails with RPYC_ETYPE if the result does not have this type. name: the
- * type, for the text of that error, such as "a str". */
+/* Like request_wait, but fails with RPYC_ETYPE if the type of the result is not `type`. name: how
+ * the text of this error names the type, such as "a str". */
 int request_wait_typed(struct request *r, enum rpyc_type type, const char *name,
                        rpyc_value **result);
 
-/* Completes the request in r, and begins another one behind it in the same message. Sets *p, with
- * which conn_wait waits for the reply to the completed request. After an error, *p is not valid,
- * and r has been abandoned. */
+/* Completes the request in r, and begins a request to `handler` behind it in the same message. Sets
+ * *p, with which conn_wait waits for the reply to the completed request. After an error, *p is not
+ * valid, and r has been abandoned. */
 int request_next(struct request *r, enum handler handler, struct pending **p);
 
 /* Sends the request and does not wait for the reply. *p is for conn_wait and conn_forget. */
