@@ -293,9 +293,9 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
 /* For programs with an event loop. rpyc_fd returns the socket, to be polled for POLLIN.
  * rpyc_process handles all messages that have arrived: replies, and requests of the peer. If there
  * are none, it waits until one arrives. timeout_ms limits this wait; 0: do not wait; negative: no
- * limit. rpyc_process returns the number of messages that it handled; 0 if the timeout has passed,
- * or if the wait ended before it: a signal handler ran in this thread, or another thread handled a
- * message; -1 on an error, or at the end of the connection (RPYC_ECLOSED). Before each poll, call
+ * limit. The wait also ends if a signal handler runs in this thread, or if another thread handles a
+ * message. rpyc_process returns the number of messages that it handled, which may be 0. On an
+ * error, or at the end of the connection (RPYC_ECLOSED), it returns -1. Before each poll, call
  * rpyc_process with a timeout of 0: a thread that waited for a reply may have read further messages
  * from the socket, and poll does not report these. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
@@ -527,8 +527,8 @@ RPYC_API void rpyc_pending_notify(rpyc_pending *pending, void (*notify)(void *ar
  * result that has arrived can still be fetched. The peer executes the request nevertheless. */
 RPYC_API void rpyc_pending_cancel(rpyc_pending *pending);
 
-/* Frees a request, whether or not its result has been fetched. No thread may be waiting for it.
- * pending may be NULL. */
+/* Frees a request, whether or not its result has been fetched. Call this only when no thread waits
+ * for the request. pending may be NULL. */
 RPYC_API void rpyc_pending_free(rpyc_pending *pending);
 
 /* ---- Local objects --------------------------------------------------------------------------- */

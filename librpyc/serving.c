@@ -36,9 +36,9 @@ static struct serving *outermost(struct serving *s)
     return s;
 }
 
-/* Returns the outermost entry of the thread that must serve m, with bind-threads: the thread that m
- * names as its recipient, or else the thread that is serving requests of the peer's thread that
- * sent m. NULL: any thread may serve m. */
+/* Finds the thread that must serve m, with bind-threads. If m names a recipient, this thread is the
+ * recipient. Otherwise it is the thread that is serving requests of m->sender, a thread of the
+ * peer. Returns the outermost entry of the found thread; NULL: any thread may serve m. */
 static struct serving *required(const struct serving_table *t, const struct message *m)
 {
     struct serving *s;
@@ -186,8 +186,8 @@ int serving_claim(struct serving_table *t, bool bound, struct serving *queue, st
         return enqueue(t, other, m, handler, err);
     if (queue)
         return enqueue(t, queue, m, handler, err);
-    /* peer_thread 0: later requests of the same thread of the peer are not queued for the calling
-     * thread. */
+    /* If m need not be served in order, its entry names no thread of the peer. Then later requests
+     * of m->sender are not queued for the calling thread. */
     *s = serving_enter(t, is_ordered ? m->sender : 0);
     return *s || serving_is_full(t) ? 1 : error_nomem(err);
 }

@@ -111,8 +111,8 @@ static void after_fork(void)
     pthread_rwlock_init(&in_use, NULL);
 }
 
-/* Initializes OpenSSL, which registers its function with atexit(3). exit(3) calls at_exit before
- * that function, because at_exit is registered later. */
+/* Initializes OpenSSL, which registers a function of its own with atexit(3). exit(3) calls at_exit
+ * before OpenSSL's function, because at_exit is registered later. */
 static void set_up(void)
 {
     OPENSSL_init_ssl(0, NULL);
@@ -550,9 +550,9 @@ struct server {
     const char *const *subjects; /* borrowed from the options */
 };
 
-/* Loads the revocation lists in a file; NULL: there are none. The issuer of every certificate in a
- * client's chain must then have a current list in the file. If a list is missing, the client is
- * refused, because the certificate may have been revoked. */
+/* Loads the revocation lists in `file`. Does nothing if file is NULL. If lists are loaded, the
+ * issuer of every certificate in a client's chain must have a current list in the file. If the list
+ * of an issuer is missing, the client is refused, because its certificate may have been revoked. */
 static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -590,7 +590,7 @@ static int ask_for_certificates(SSL_CTX *ctx, const struct tls_server_options *o
 
 static int set_up_server(SSL_CTX *ctx, const struct tls_server_options *o, struct rpyc_error *err)
 {
-    /* Disables session resumption, so that each connection shows its certificate. */
+    /* Disables session resumption, so that a client shows its certificate on each connection. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
