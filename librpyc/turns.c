@@ -107,8 +107,9 @@ void turn_forked(struct turn *t)
     atomic_store(&t->has, false);
 }
 
-/* True if a connection waits that is before `before` in the queue. If `before` is NULL, true if any
- * connection waits. Call with the lock held. */
+/* Looks only at the connections in the queue that come before the connection `before`; if `before`
+ * is NULL, at all connections in the queue. True if one of these connections waits. Call with the
+ * lock held. */
 static bool any_waits(const struct turns *turns, const struct turn *before)
 {
     const struct turn *t;

@@ -47,8 +47,8 @@ void turn_forked(struct turn *t);
 
 /* Waits for the turn, until the time `until` at the latest. Returns true if this connection has the
  * turn now. The connection that has waited longest gets the turn next. After this function has
- * returned false, the connection keeps its place in the queue for the next call, but other
- * connections do not wait for it meanwhile. */
+ * returned false, the connection keeps its place in the queue for the next call. Until that call,
+ * the connections behind it in the queue may get the turn before it. */
 bool turn_take(struct turn *t, deadline_t until);
 
 /* Removes the connection from the queue. */

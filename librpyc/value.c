@@ -29,7 +29,7 @@ bool value_is_container(const rpyc_value *v)
     return v->type == RPYC_TUPLE || v->type == RPYC_FROZENSET || v->type == RPYC_SLICE;
 }
 
-/* Frees a plain value, or a container of any values. */
+/* Frees a plain value or a container. Drops the references of a container to its items. */
 static void free_value(rpyc_value *v)
 {
     if (v->type == RPYC_STR || v->type == RPYC_BYTES || v->big)

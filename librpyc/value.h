@@ -86,7 +86,8 @@ bool value_is_container(const rpyc_value *value);
 /* True if a value can be copied to the peer. False if it is, or contains, a NETREF or an OBJECT. */
 bool value_is_plain(const rpyc_value *value);
 
-/* Reads one value with all items. Returns a new reference, or NULL with err filled. */
+/* Reads one value. If it is a container, also reads all its items. Returns a new reference, or NULL
+ * with err filled. */
 rpyc_value *value_read(struct brine_reader *r, struct rpyc_error *err);
 
 /* Appends a plain value as brine. */
