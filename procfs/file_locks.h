@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * file_locks: finds out which process holds the lock of a file that a thread waits for. Knows the
- * locks of flock(2) and the record locks of fcntl(2). Uses no heap memory, and one descriptor at a
- * time.
+ * file_locks: finds out which process holds the file lock for which a thread waits. Knows the locks
+ * of flock(2) and the record locks of fcntl(2). Uses no heap memory, and one descriptor at a time.
  */
 #ifndef PROCFS_FILE_LOCKS_H
 #define PROCFS_FILE_LOCKS_H
@@ -11,10 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Finds the lock for which the process `waiter` waits. kind: "FLOCK" or "POSIX". inode: the inode
- * of the file. Returns the process that has set the lock, if this process still has the file open,
- * or if reading its descriptors is not allowed. Otherwise returns 0. For example, a lock of an open
- * file description (F_OFD_SETLK) has no process. */
+/* Finds the lock for which the process `waiter` waits, and its holder, the process that has set the
+ * lock. kind: "FLOCK" or "POSIX". inode: the inode of the file. Returns the holder if the holder
+ * still has the file open, or if its descriptors cannot be read for lack of permission. Otherwise
+ * returns 0. For example, a lock of an open file description (F_OFD_SETLK) has no holder. */
 pid_t file_lock_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline);
 
 /* Looks at one line of /proc/locks. Call this function for one line after the other. If the line is

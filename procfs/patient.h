@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * patient: does what may block on a new thread. If the thread blocks, the caller returns after a
- * timeout and leaves the thread behind. This is for files of /proc, and for the memory of other
- * processes: the kernel takes the lock of a process's memory (mmap_lock) to read it, `cmdline`,
- * `environ` and `maps`, and a process that is stuck in the kernel may hold this lock for ever. It
- * is also for files that may be on a file server that does not answer. Uses heap memory.
+ * patient: starts a new thread for work that may block. If the thread blocks, the caller returns
+ * after a timeout and leaves the thread behind. Such work is to read the memory of another process,
+ * or its files `cmdline`, `environ` and `maps` in /proc: the kernel then takes the lock of the
+ * process's memory (mmap_lock), and a process that is stuck in the kernel may hold this lock for
+ * ever. Opening a file may also block, if the file server does not answer. Uses heap memory.
  */
 #ifndef PROCFS_PATIENT_H
 #define PROCFS_PATIENT_H
@@ -20,7 +20,7 @@ int procfs_start_thread(void *(*run)(void *), void *arg);
  * it has used no CPU time for timeout_ms, and does not wait for a CPU. Returns 0 or an errno:
  *
  *     ETIMEDOUT  the thread is left behind and still uses arg. When run has returned, the thread
- *                calls release(arg) and ends. It does not keep the process from ending.
+ *                calls release(arg) and ends. The thread does not keep the process from ending.
  *     others     the thread cannot be started
  *
  * Does not call release if the result is not ETIMEDOUT. */

@@ -39,7 +39,7 @@ static void report_tcp(const struct reader *to, const char *body, size_t len)
     to->each(to->arg, &one);
 }
 
-/* Sets what one attribute of a message about a Unix socket tells: the name of the socket, its peer,
+/* Reads one attribute of a message about a Unix socket into *one: the name of the socket, its peer,
  * or the queue lengths of a listening socket. */
 static void add_attribute(struct peer_socket *one, int type, const char *value, size_t len)
 {

@@ -19,8 +19,9 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S  1000000000
 
-/* Sets *clock to the clock of the time at which the call ends, and *address to the address of this
- * time. Returns false if the call has no such time. */
+/* Finds the argument of the call that is the address of the time at which the call ends. Sets
+ * *address to this argument (0: the call has no time limit), and *clock to the clock of the time.
+ * Returns false if the call has no such argument. */
 static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64_t *address)
 {
     const int64_t *args = call->args.items;

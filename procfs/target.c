@@ -22,8 +22,8 @@
 #include "procfs/watched.h"
 #include "schema.h"
 
-/* How many descriptors can be explained in addition to one descriptor for each thread, because
- * poll(2) and similar calls wait for several descriptors. */
+/* The room for descriptors is one for each thread, and this many more: a thread may wait for
+ * several descriptors, in poll(2) and similar calls. */
 #define MORE_ITEMS 256
 
 /* What is found out about one descriptor in a system call. */
@@ -101,7 +101,8 @@ static struct report_text anonymous_kind(struct arena *arena, const char *name)
     return copy(arena, name + (*name == '['), len);
 }
 
-/* Sets which end of a pipe is searched for: the other end than the one that the descriptor has. */
+/* Fills *end for the search for the end of a pipe that a descriptor does not have. path: the link
+ * of the descriptor in /proc/PID/fd. link: the text of this link. */
 static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
 {
     struct stat st;

@@ -8,8 +8,8 @@
 #include "procfs/target.h"
 #include "procfs/threads.h"
 
-/* The time between two readings of the CPU time of a thread, in ms. That of another process's
- * thread is not exact: see procfs_thread_cpu_ns. */
+/* The time between two readings of the CPU time of a thread, in ms. CPU_MS is for threads of
+ * another process. Their CPU time is not exact: see procfs_thread_cpu_ns. */
 #define OWN_CPU_MS 20
 #define CPU_MS     60
 
@@ -40,7 +40,7 @@ static bool set_thread(const struct target_process *from, struct arena *arena,
     return t->syscall || (errno != EACCES && errno != EPERM);
 }
 
-/* Finds out what the threads' system calls are on. */
+/* Finds out what the threads' system calls wait for. */
 static void set_targets(const struct target_process *from, struct arena *arena,
                         const struct report_process *p, const int64_t *before, int64_t deadline)
 {
@@ -77,7 +77,7 @@ static void remove_moved(const struct target_process *from, const struct report_
 
 /* ---- Running threads ------------------------------------------------------------------------- */
 
-/* A thread that runs, and its first reading. */
+/* A thread that runs, and the first reading of its CPU time. */
 struct running {
     struct report_thread *thread;
     int64_t cpu_ns, at_ns;
@@ -99,8 +99,8 @@ static void begin_running(const struct target_process *from, struct report_threa
     to->at_ns = clock_ns();
 }
 
-/* Sets `cpu` of a thread by a second reading. A thread that has used less than half of a CPU gets
- * its present state: it may have run for a moment only. */
+/* Reads the CPU time of a thread again, and sets `cpu` of the thread. If the thread has used less
+ * than half of a CPU, also sets its state again, because it may have run for a moment only. */
 static void end_running(const struct target_process *from, struct arena *arena,
                         const struct running *r)
 {

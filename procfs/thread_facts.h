@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * thread_facts: the states of the threads of a report, their system calls, what these are on, and
- * how much of a CPU the running threads use. Uses no heap memory except for the report's arena, and
- * one descriptor at a time.
+ * thread_facts: the states of the threads of a report, their system calls, what these calls wait
+ * for, and how much of a CPU the running threads use. Uses no heap memory except for the report's
+ * arena, and one descriptor at a time.
  */
 #ifndef PROCFS_THREAD_FACTS_H
 #define PROCFS_THREAD_FACTS_H
@@ -13,14 +13,14 @@
 /* Sets the state and the system call of each thread of the process whose native_id is known, and
  * `cpu` of the threads that run. Lists in process->missing what could not be read.
  *
- * before: for each thread, procfs_thread_activity() before its frames were read; -1: not known.
- * A thread that has run since then gets no system call, because it may not be the call in which its
- * frames are. Nothing is set if its number is not known. If `before` is NULL, all threads get their
- * calls.
+ * before: for each thread, the number that procfs_thread_activity() returned before the frames of
+ * the thread were read. If the thread has run since then, its system call is not set, because its
+ * frames may not belong to this call. If the number is -1 (not known), nothing is set for the
+ * thread. before NULL: the system calls are set for all threads.
  *
  * denied: why the kernel does not allow the system calls to be read, a constant sentence.
  * budget_ms: how long it may take to read the states and calls; then again as long to find out what
- * the calls are on. If threads run, the function takes at least 20 ms, or 60 ms for another
+ * the calls wait for. If threads run, the function takes at least 20 ms, or 60 ms for another
  * process.
  */
 void thread_facts_fill(const struct target_process *from, struct arena *arena,
