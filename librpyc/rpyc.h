@@ -294,10 +294,10 @@ RPYC_API int rpyc_timeout(const rpyc_conn *conn);
  * rpyc_process handles all messages that have arrived: replies, and requests of the peer. If there
  * are none, it waits until one arrives. timeout_ms limits this wait; 0: do not wait; negative: no
  * limit. The wait also ends if a signal handler runs in this thread, or if another thread handles a
- * message. rpyc_process returns the number of messages that it handled, which may be 0. On an
- * error, or at the end of the connection (RPYC_ECLOSED), it returns -1. Before each poll, call
- * rpyc_process with a timeout of 0: a thread that waited for a reply may have read further messages
- * from the socket, and poll does not report these. */
+ * message. rpyc_process returns the number of messages that it handled: 0 if the wait ended without
+ * one. On an error, or at the end of the connection (RPYC_ECLOSED), it returns -1. Before each
+ * poll, call rpyc_process with a timeout of 0: a thread that waited for a reply may have read
+ * further messages from the socket, and poll does not report these. */
 RPYC_API int rpyc_fd(const rpyc_conn *conn);
 RPYC_API int rpyc_process(rpyc_conn *conn, int timeout_ms, struct rpyc_error *err);
 

@@ -552,7 +552,8 @@ struct server {
 
 /* Loads the revocation lists in `file`. Does nothing if file is NULL. If lists are loaded, the
  * issuer of every certificate in a client's chain must have a current list in the file. If the list
- * of an issuer is missing, the client is refused, because its certificate may have been revoked. */
+ * of an issuer is missing, the client is refused, because the certificate that this issuer signed
+ * may have been revoked. */
 static int load_revocations(SSL_CTX *ctx, const char *file, struct rpyc_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
