@@ -345,9 +345,9 @@ struct watch {
 
 #define WATCH_ROOM_LEAST 16
 
-/* Makes room for the listener and `clients` clients, the present number; only the calling thread
- * adds clients. If memory is short, clients without room are not watched for now. Returns false if
- * there is no room for the listener. */
+/* Makes room for the listener and for the clients. clients: the present number of clients, which
+ * cannot grow meanwhile because only the calling thread adds clients. If memory is short, clients
+ * without room are not watched for now. Returns false if there is no room for the listener. */
 static bool make_room(struct watch *w, size_t clients)
 {
     size_t room = w->room ? w->room : WATCH_ROOM_LEAST;

@@ -40,7 +40,7 @@ typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 typedef void (*ps_hung_up)(void *session);
 
 /* Logs a line: a warning if a client is refused, an error if the server fails. source: the client
- * that has caused it, or NULL. Called on any thread, with locks held. Must not wait. */
+ * that the line is about, or NULL. Called on any thread, with locks held. Must not wait. */
 typedef void (*ps_tell)(void *context, bool is_error, const struct ps_source *source,
                         const char *text);
 

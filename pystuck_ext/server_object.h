@@ -4,9 +4,9 @@
  * subinterpreter when the subinterpreter ends.
  *
  * While the main interpreter ends, nothing is closed and nothing waits for requests: a program that
- * is stuck at its end can still be inspected. Its servers are closed when the interpreter has
- * ended: see ps_gil_at_exit(). At the end of a subinterpreter, its servers are closed, and the
- * subinterpreter waits for their threads.
+ * is stuck at its end can still be inspected. The servers of the main interpreter are closed when
+ * this interpreter has ended: see ps_gil_at_exit(). When a subinterpreter ends, its servers
+ * are closed, and the subinterpreter waits for the threads of these servers.
  */
 #ifndef PS_SERVER_OBJECT_H
 #define PS_SERVER_OBJECT_H
@@ -21,8 +21,9 @@ PyTypeObject *ps_server_object_make_type(PyObject *module);
 PyObject *ps_server_object_new(PyObject *module, struct ps_server *server,
                                struct ps_settings *settings);
 
-/* Call in a subinterpreter, before anything is made that ps_without_gil_free() frees. Makes sure
- * that it is called at the end of the subinterpreter. Returns 0, or -1 with an exception. */
+/* Call in a subinterpreter that calls ps_without_gil_prepare(). Makes sure that
+ * ps_without_gil_free() is called at the end of the subinterpreter. Returns 0, or -1 with an
+ * exception. */
 int ps_server_object_watch_end(PyObject *module);
 
 #endif

@@ -27,7 +27,8 @@ struct ps_session;
 #define PS_STACKS_VERSION     2 /* the version of the reply to STACKS: see report/codec.h */
 #define PS_STACKS_NOT_CLASSIC "STACKS needs the classic service"
 
-/* Functions of files that use this file. They are stored in the session when it is made. */
+/* Functions that are called through a pointer, because the files that define them include this
+ * file. Each session has a pointer to them. */
 struct ps_session_ops {
     /* Returns the netref for a reference in a message: see ps_netref_resolve. */
     PyObject *(*resolve)(struct ps_session *s, const struct id_pack *pack);
@@ -122,10 +123,10 @@ bool ps_session_enter_for_cleanup(struct ps_session *s);
 void ps_session_leave(struct ps_session *s);
 
 /* Call with the GIL, on a thread of the session, after Python code has run for the client.
- * outermost: the code was not called within another request. If the code has made threading list
- * this thread as a dummy thread, removes it from that list. If outermost, also drops an exception
- * that was set too late for the request. If the code has forked and this is the child, ends the
- * process. */
+ * outermost: the code was not called within another request. Removes this thread from
+ * threading's list, to which the code may have added the thread as a dummy thread. If outermost,
+ * also drops an exception that was set too late for the request. If the code has forked and this
+ * process is the child, ends the process. */
 void ps_session_end_python(const struct ps_session *s, bool outermost);
 
 /* Call with the GIL, after Python code that is not a request has run for the client, such as a

@@ -45,8 +45,8 @@ static int echo_long(struct conn *c, struct message *request, const uint8_t *dat
     return result;
 }
 
-/* Replies to a PING whose argument is a value with the bytes of the request, without the GIL.
- * Returns 1 if it has replied, 0 if the argument is not a value, -1 with err. */
+/* Replies to a PING without the GIL if the argument of the PING is a value. The reply is a copy of
+ * the argument. Returns 1 if it has replied, 0 if the argument is not a value, -1 with err. */
 static int serve_ping(struct conn *c, struct message *request, deadline_t deadline,
                       struct rpyc_error *err)
 {
