@@ -66,7 +66,7 @@ PyObject *ps_setting_tuple(struct ps_settings_dict *o, const char *name)
     return NULL;
 }
 
-/* Replaces the exception that is set by one that also names the setting. */
+/* Replaces the current exception by a new exception whose text also names the setting. */
 static void name_in_error(const char *name)
 {
     PyObject *type, *exc, *tb;

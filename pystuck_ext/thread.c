@@ -168,8 +168,8 @@ static void forget_thread(const struct ps_state *state, PyObject *ident)
     PyErr_Clear();
 }
 
-/* Calls gevent's get_ident(), and removes the thread with the ident that it returns from
- * threading's list. Takes ownership of the reference get_ident. */
+/* Calls gevent's get_ident(). Removes the thread with the returned ident from threading's list.
+ * Takes ownership of the reference get_ident. */
 static void forget_replaced_ident(const struct ps_state *state, PyObject *get_ident)
 {
     ps_auto PyObject *owned = get_ident, *ident = PyObject_CallObject(owned, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Threads of pystuck that run Python. They are not threading.Thread objects, and functions such as
- * threading.enumerate() do not return them. In the main interpreter, each has one Python thread
- * state, which it makes when it first runs Python and keeps until it ends. In a subinterpreter, it
- * makes a new thread state each time it runs Python, because a subinterpreter counts as busy while
- * it has more than one.
+ * threading.enumerate() do not return them. In the main interpreter, each thread has one Python
+ * thread state, which it makes when it first runs Python and keeps until it ends. In a
+ * subinterpreter, each thread makes a new thread state each time it runs Python, because a
+ * subinterpreter counts as busy while it has more than one thread state.
  */
 #ifndef PS_THREAD_H
 #define PS_THREAD_H
@@ -43,8 +43,8 @@ void ps_thread_leave_python(struct ps_state *state);
  * MemoryError. */
 PyObject *ps_thread_idents(struct ps_state *state);
 
-/* Fills `idents` with the idents of all threads of pystuck that have run Python, in any
- * interpreter; with `room` of them at most. Returns their number. Needs no GIL. */
+/* Stores the idents of the threads of pystuck that have run Python, in any interpreter. Stores at
+ * most `room` idents, and returns how many it has stored. Needs no GIL. */
 size_t ps_thread_list(uint64_t *idents, size_t room);
 
 /* Call with the GIL. Sets whether this thread now runs a request that ps_thread_interrupt_all may

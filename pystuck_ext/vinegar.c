@@ -242,8 +242,9 @@ static PyObject *headline(PyObject *traceback)
     return before >= 0 ? PyUnicode_FromFormat("%U(%zd) =========\n", start, before + 1) : NULL;
 }
 
-/* Returns base.__str__(exc), or "<Unprintable exception>" if that fails: a new reference. Returns
- * NULL if it raises an exception such as KeyboardInterrupt. */
+/* Returns base.__str__(exc), a new reference. Returns "<Unprintable exception>" if __str__ raises
+ * an Exception or returns no str. Returns NULL if __str__ raises another BaseException, such as
+ * KeyboardInterrupt. */
 static PyObject *own_text(PyObject *base, PyObject *exc)
 {
     ps_auto PyObject *text = PyObject_CallMethod(base, "__str__", "O", exc);
@@ -395,7 +396,7 @@ static PyObject *make_stand_in(struct ps_state *state, PyObject *module, PyObjec
     return cls ? new_exception(cls) : NULL;
 }
 
-/* Makes an exception for ps_vinegar_raise, of the class that is described there. */
+/* Makes an exception for ps_vinegar_raise. For the class of the exception, see ps_vinegar_raise. */
 static PyObject *make_exception(struct ps_state *state, PyObject *module, PyObject *name,
                                 const struct ps_vinegar_policy *policy)
 {

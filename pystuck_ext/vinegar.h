@@ -15,7 +15,7 @@
 void ps_vinegar_put(struct ps_state *state, struct buffer *out, bool with_traceback,
                     const char *version);
 
-/* Which classes received exceptions may have, besides those of the module builtins. */
+/* Which classes a received exception may have. Those of the module builtins are always allowed. */
 struct ps_vinegar_policy {
     bool import;      /* modules that are not imported yet are imported */
     bool instantiate; /* classes of all modules are used */

@@ -15,7 +15,8 @@
 
 #define MEMORY_MAX ((size_t)512 << 20)
 
-/* Makes what run_server() would have made, unless it exists. Returns 0, or -1 with an exception. */
+/* Prepares what why() needs, unless run_server() has prepared it. Returns 0, or -1 with an
+ * exception. */
 static int prepare(PyObject *module)
 {
     struct ps_state *state = PyModule_GetState(module);

@@ -477,8 +477,8 @@ static bool is_fresh(const struct ps_without_gil *w)
     return w->replied_at != 0 && deadline_in(0) - w->replied_at <= FRESH_MS * INT64_C(1000000);
 }
 
-/* Appends the latest reply if it is fresh. If it is not and `make` is not NULL, first makes a new
- * one, with the member `shortage` of make. Returns false if nothing was appended. */
+/* Appends the latest reply if it is fresh. If the latest reply is old and `make` is not NULL, first
+ * makes a new reply, with the member `shortage` of make. Returns false if nothing was appended. */
 static bool copy_reply(struct ps_state *state, const struct report_process *make,
                        struct buffer *out)
 {
