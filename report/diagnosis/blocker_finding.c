@@ -10,10 +10,10 @@
 #include "phrases.h"
 #include "diagnosis/wait_words.h"
 
-/* The most waiters that have a line. */
+/* The most lines of a finding. Each line is about one waiter. */
 #define LINES_MAX 4
 
-/* The most findings of this kind. */
+/* The most findings about blockers. */
 #define BLOCKERS_MAX 10
 
 /* A thread, greenlet or task that waits, and the blocker at the end of its chain. */
@@ -26,7 +26,9 @@ struct making {
     struct report *r;
     struct report_process *process;
     const struct wait_graph *g;
-    size_t *blocker; /* of each node; NO_NODE: not known yet. Behind it, the size of each group */
+    /* blocker[n]: the blocker of node n; NO_NODE: not known yet. Behind the blockers of all nodes
+     * are as many counts. The count of node n: how many waiters have n as their blocker. */
+    size_t *blocker;
     struct waiter *waiters;
     size_t count;
 };
@@ -81,8 +83,8 @@ static void find_waiters(struct making *m)
         m->waiters[i].group = groups[m->waiters[i].blocker];
 }
 
-/* Puts those that wait for the same blocker together, and the blocker with the most waiters first.
- */
+/* A comparison function for qsort(3) that puts the waiters of one blocker together, and the blocker
+ * with the most waiters first. */
 static int compare(const void *left, const void *right)
 {
     const struct waiter *a = left, *b = right;
@@ -203,7 +205,7 @@ static bool is_known(const struct wait_graph *g, size_t node)
            (!hold || hold->certainty == CERTAINTY_KNOWN);
 }
 
-/* Adds the finding about the blocker of w[0] to w[w->group - 1]. */
+/* Adds the finding about one blocker. Its waiters are w[0] to w[w->group - 1]. */
 static bool add(const struct making *m, const struct waiter *w)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;

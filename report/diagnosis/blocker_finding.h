@@ -11,7 +11,7 @@
 
 #include "diagnosis/wait_graph.h"
 
-/* The kind of the finding. Its members wait. Its evidence is the blocker. */
+/* The kind of the finding. Its `members` are the waiters, and its `evidence` is the blocker. */
 #define FINDING_BLOCKER "blocker"
 
 /* Adds a finding for each blocker, the one with the most waiters first. A blocker is the end of a

@@ -41,7 +41,8 @@ static int compare_locks(const void *left, const void *right)
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* Returns all waiters for free(), sorted, and sets *count. NULL: no memory. */
+/* Returns a sorted array of all waiters, and sets *count. The caller frees the array with free().
+ * NULL: no memory. */
 static struct waiter *find_waiters(const struct wait_graph *g, size_t *count)
 {
     struct waiter *all = calloc(g->count + 1, sizeof(*all));
@@ -60,7 +61,8 @@ static struct waiter *find_waiters(const struct wait_graph *g, size_t *count)
     return all;
 }
 
-/* Returns all objects for free(), sorted, and sets *count. NULL: no memory. */
+/* Returns a sorted array of all objects, and sets *count. The caller frees the array with free().
+ * NULL: no memory. */
 static struct lock *find_locks(const struct wait_graph *g, const struct waiter *waiters,
                                size_t waiter_count, size_t *count)
 {

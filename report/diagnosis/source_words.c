@@ -45,9 +45,9 @@ static struct report_text skip_blanks(struct report_text text)
     return text;
 }
 
-/* A text begins with a bracket. Returns the length of the text up to and including the closing
+/* text must begin with an opening bracket. Returns the length up to and including the closing
  * bracket. The content of the brackets must be names, dots and numbers, or a simple string, or
- * nothing. Returns 0 if the content is something else. */
+ * nothing. Returns 0 if the content is something else, or if the closing bracket is missing. */
 static size_t bracket_length(struct report_text text)
 {
     const char close = text.data[0] == '[' ? ']' : ')';

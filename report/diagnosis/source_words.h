@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * source_words: the words in a source line for the object for which the line waits: "dst.lock" in
- * "with dst.lock:" and "self.jobs" in "job = self.jobs.get()".
+ * source_words: finds the words that name an object in the source line in which a thread waits for
+ * the object: "dst.lock" in "with dst.lock:" and "self.jobs" in "job = self.jobs.get()".
  *
- * The thread waits in this line, so the object is the value of these words. If the line has several
- * statements or calls that may wait, there are no words.
+ * Because the thread waits in this line, the object is the value of these words. If the line has
+ * several statements or calls that may wait, there are no words.
  */
 #ifndef REPORT_DIAGNOSIS_SOURCE_WORDS_H
 #define REPORT_DIAGNOSIS_SOURCE_WORDS_H
