@@ -76,7 +76,8 @@ static bool open_class(const struct python *py, struct opened *o, const char *na
     return o->class_found;
 }
 
-/* Sets *function to an entry of the table `functions`, which is in the open module. */
+/* Sets *function to the address of the function that entry i of the table `functions` names. The
+ * module of this entry must be open. */
 static bool find_function(const struct python *py, struct opened *o, size_t i, uint64_t *function)
 {
     if (!functions[i].class)

@@ -220,8 +220,8 @@ static bool holds_already(const struct report_thread *thread, struct report_text
     return false;
 }
 
-/* Sets the holds of a thread, beginning with the outermost fact. If the thread has entered an RLock
- * several times, it has held the RLock since the outermost `with`. */
+/* Sets the holds of a thread, beginning with those of the outermost frame. So if the thread has
+ * entered an RLock several times, `since` of the hold is the outermost `with`. */
 static void set_holds(const struct lock_reporting *l, const struct raw_stack *stack,
                       const struct thread_facts *facts, struct report_thread *thread)
 {
@@ -257,9 +257,9 @@ void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-/* True if the owner of an object has the ident of a thread of pystuck, in a process that was
- * forked. A thread of the parent process had the object, and the thread of pystuck was started
- * later and got the same ident. */
+/* True if this process was forked, and `owner`, the ident that an object stores as its owner, is
+ * the ident of a thread of pystuck. In this case, a thread of the parent process had the object,
+ * and the thread of pystuck was started later and got the same ident. */
 static bool is_reused(const struct lock_reporting *l, uint64_t owner)
 {
     size_t i;

@@ -3,13 +3,18 @@
  * Makes the members `waits` and `holds` of threads and `objects` of a process from the facts of all
  * threads.
  *
- * The certainty of a wait is "known" if the kernel confirms it, else "seen". The certainty of a
- * hold is "known" if the object stores its owner (RLock), else "seen": a frame has entered a `with`
- * and not left it. If the code inside the `with` may have released the Lock, the hold is "likely".
- * If another thread has then entered a `with` with the Lock, that thread holds it. If two threads
- * have entered a `with` with the same Lock, and the code of neither seems to release it, one of
- * them has released it nevertheless. It is not known which one, so both holds are "likely", and the
- * holder_status of the object is "not-known". A Lock that is not locked is held by no thread.
+ * The certainty of a wait is "known" if the kernel confirms it, else "seen".
+ *
+ * The certainty of a hold is "known" if the object stores its owner (RLock). If not, a frame has
+ * entered a `with` and not left it. If the code inside the `with` may have released the Lock, the
+ * hold is "likely", else "seen". A Lock can have one holder only, so these holds are compared:
+ *
+ * - If exactly one hold of the Lock is "seen", the thread of this hold has the Lock, and the
+ *   "likely" holds are removed.
+ * - If several holds of the Lock are "seen", only one of the threads still has the Lock, although
+ *   the code of the others does not seem to release it. It is not known which thread this is, so
+ *   all these holds become "likely", and the holder_status of the Lock is "not-known".
+ * - If the Lock is not locked, no thread holds it, and all holds are removed.
  */
 #ifndef STACKREADER_LOCK_REPORT_H
 #define STACKREADER_LOCK_REPORT_H

@@ -20,10 +20,10 @@
 #define OFFSET_OWNER  24
 #define OFFSET_COUNT  32 /* with a PyMutex, this is the number of further acquisitions */
 
-/* Offsets in a SemLock (Modules/_multiprocessing/multiprocessing.h), in bytes. It consists of a
- * pointer to the sem_t, the ident of the last thread that acquired it, and three ints: how many
- * times this process has acquired it without releasing it, how many times all processes together
- * may acquire it, and whether it is an RLock. */
+/* Offsets in a SemLock (Modules/_multiprocessing/multiprocessing.h), in bytes. A SemLock consists
+ * of a pointer to the sem_t, the ident of the last thread that acquired the SemLock, and three
+ * ints: how many times this process has acquired the SemLock without releasing it, how many times
+ * all processes together may acquire the SemLock, and whether the SemLock is an RLock. */
 #define SEMLOCK_HANDLE  16
 #define SEMLOCK_THREAD  24
 #define SEMLOCK_COUNT   32
@@ -61,8 +61,8 @@ enum lock_kind lock_kind(const struct python *py, const struct library *l, uint6
     return LOCK_NONE;
 }
 
-/* Returns the size of the objects of CPython's own type of this kind; 0 if the size cannot be read.
- * object: an object of this type or of a derived class. */
+/* Returns the size of the objects of CPython's own type for `kind`, such as _thread.lock; 0 if the
+ * size cannot be read. object: an object of this type or of a derived class. */
 static uint64_t size_of(const struct python *py, enum lock_kind kind, uint64_t object)
 {
     uint64_t type = object_type(py, object), size;

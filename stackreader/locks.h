@@ -19,9 +19,9 @@ struct lock_state {
     uint64_t count; /* of an RLock or SemLock: how many times the owner has acquired it */
 };
 
-/* Reads a LOCK_PLAIN, LOCK_RLOCK or LOCK_SEMLOCK. A LOCK_SEMLOCK can be read only if at most one
- * thread may hold it, and a thread of this process holds it. Returns false if the object cannot be
- * read, or if this release of CPython has another layout of locks. */
+/* Reads a LOCK_PLAIN, LOCK_RLOCK or LOCK_SEMLOCK. Returns false if the object cannot be read, or if
+ * this release of CPython has another layout of locks. Also returns false for a LOCK_SEMLOCK that
+ * several threads may hold at the same time, or that no thread of this process holds. */
 bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
                struct lock_state *state);
 

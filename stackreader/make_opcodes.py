@@ -76,7 +76,7 @@ SHAPES = {
 
 
 def numbers():
-    """Return the numbers of all instructions by their names, also of specialised instructions."""
+    """Return a dict from the name to the opcode of each instruction, also of specialised ones."""
     if MINOR <= 10:
         return dict(opcode.opmap)
     text = (INCLUDE / ("opcode_ids.h" if MINOR >= 13 else "opcode.h")).read_text()
