@@ -35,7 +35,8 @@ void mappings_free(struct mappings *ms);
 /* Returns the mapping that contains an address, or NULL. */
 const struct mapping *mapping_at(const struct mappings *ms, uint64_t address);
 
-/* Returns the name of the file without its folders. "": none. */
+/* Returns the name of the file without its folders. If there is no file, returns m->path, such as
+ * "[heap]" or "". */
 const char *mapping_name(const struct mapping *m);
 
 #endif

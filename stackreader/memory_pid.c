@@ -18,8 +18,8 @@
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Reads a file of a thread: STATUS_SIZE bytes with a NUL. Returns false if there is no such thread.
- */
+/* Reads the beginning of the file `name` of a thread into `text`: at most STATUS_SIZE bytes, with a
+ * NUL at the end. Returns false if there is no such thread. */
 static bool read_thread(const struct memory_pid *m, pid_t thread, const char *name, char *text)
 {
     char path[32];

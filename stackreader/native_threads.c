@@ -24,8 +24,8 @@ static uint64_t *entry_of(const struct joining *j, int64_t ident)
     return &j->table[i];
 }
 
-/* True if a thread has not run since its frames were read. In this case, other frames of the thread
- * that were read later are of the same moment. */
+/* True if a thread has not run since its frames were read. In this case, the frames of its other
+ * thread states, which were read later, are of the same moment. */
 static bool has_not_run(const struct joining *j, const struct report_thread *t,
                         const struct thread_check *check)
 {
@@ -35,15 +35,15 @@ static bool has_not_run(const struct joining *j, const struct report_thread *t,
            m->activity(m, (pid_t)t->native_id) == check->activity;
 }
 
-/* True if a thread of the report may be another native thread than the ident of its thread state
- * says. */
+/* True if the thread state of t may be used by another native thread than the one with the ident of
+ * t. */
 static bool is_borrowed(const struct joining *j, const struct report_thread *t,
                         const struct thread_check *check)
 {
     return j->py->offsets->minor <= 12 && t->interpreter != 0 && check->is_first;
 }
 
-/* Adds `count` to the indices of frames in what a thread waits for and holds. */
+/* Adds `count` to the indices of frames in the wait and the holds of a thread. */
 static void shift_frames(const struct report_thread *t, int64_t count)
 {
     size_t i;

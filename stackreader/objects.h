@@ -74,8 +74,9 @@ struct text_copy {
 };
 
 /* Copies the str at each of `count` addresses, at most TEXT_COPIES_MAX, in one read: their heads
- * and `len` characters, at most SHORT_TEXT_MAX. An address may be 0. Returns false if they cannot
- * be read: then, one of them may be too near to memory that cannot be read. */
+ * and `len` characters, at most SHORT_TEXT_MAX. An address may be 0. Returns false if one of them
+ * cannot be read. This also happens if a str has fewer than `len` characters and ends just before
+ * memory that cannot be read. */
 bool text_copies_read(const struct python *py, const uint64_t *addresses, size_t count, size_t len,
                       struct text_copy *copies);
 

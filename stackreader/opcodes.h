@@ -64,13 +64,12 @@ struct opcode {
     int8_t jump; /* the change of the depth of the value stack if the instruction jumps */
 };
 
-/* From 3.11 on, an instruction such as LOAD_ATTR has several numbers: CPython replaces it in the
+/* From 3.11 on, an instruction such as LOAD_ATTR has several opcodes: CPython replaces it in the
  * memory by faster versions, and by an instrumented version for debuggers. The entries of all these
- * numbers are the same.
+ * opcodes are the same.
  *
- * Returns the table of a version, indexed by the number of the instruction, or NULL if the version
- * is not known. From 3.14 on, the effects are unknown; they are not needed, because frames store
- * the depth. */
+ * Returns the table of a version, indexed by opcode, or NULL if the version is not known. From 3.14
+ * on, the effects are unknown; they are not needed, because frames store the depth. */
 const struct opcode *opcodes_of(int minor);
 
 /* Returns the change of the depth by an instruction that does not jump. The effect of the

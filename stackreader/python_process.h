@@ -34,9 +34,9 @@ static inline int32_t int_at(const void *bytes, int offset)
     return value;
 }
 
-/* Reads a member, which must be a pointer or another value of 8 bytes, of the struct at an address
- * in the process. Returns false if the member cannot be read, or if this version has no such
- * member. */
+/* Reads a member of the struct at an address in the process. The member must be a pointer or
+ * another value of 8 bytes. Returns false if the member cannot be read, or if this version has no
+ * such member. */
 static inline bool read_member(const struct python *py, uint64_t address, int offset, uint64_t *to)
 {
     return offset >= 0 && memory_pointer(&py->memory, address + (uint64_t)offset, to);
