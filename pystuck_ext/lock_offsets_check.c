@@ -69,7 +69,8 @@ static bool call_method(PyObject *object, const char *name)
     return result;
 }
 
-/* True if a lock is read as one that this thread has acquired `count` times. */
+/* True if the lock is read correctly while this thread has acquired it `count` times. 0: the lock
+ * is free. */
 static bool is_held(const struct python *py, enum lock_kind kind, PyObject *lock, uint64_t count)
 {
     struct lock_state s;
@@ -80,8 +81,8 @@ static bool is_held(const struct python *py, enum lock_kind kind, PyObject *lock
            (s.count == count && s.owner == (count > 0 ? PyThread_get_thread_ident() : 0));
 }
 
-/* True if a lock is read correctly while it is free and while it is locked. lock: NULL, or one that
- * no other thread uses. */
+/* True if a lock is read correctly while the lock is free and while it is locked. lock: a lock that
+ * no other thread uses. If lock is NULL, returns true. */
 static bool reads_lock(const struct python *py, enum lock_kind kind, PyObject *lock)
 {
     bool right = true;
@@ -99,10 +100,16 @@ static bool reads_lock(const struct python *py, enum lock_kind kind, PyObject *l
 
 /* ---- The code that runs ---------------------------------------------------------------------- */
 
-/* Calls `check` four times: with variables and their words; with what the `with` blocks hold; by
- * list.count(5); and, up to 3.13, by a `with`. lock, other, stacked: Locks; recursive: an RLock;
- * each may be None. callbacks: a collections.deque. It is ASCII: for other names, Python would
- * import unicodedata. */
+/* The code that runs during the check. This code calls `check` four times:
+ *
+ *     1. with objects, and the words that lock_words() must find for them
+ *     2. with the managers of `with` blocks, and what these managers hold
+ *     3. from list.count(5), which compares
+ *     4. from a `with`, which enters
+ *
+ * locks: (callbacks, lock, other, stacked, recursive). callbacks: a collections.deque. lock, other
+ * and stacked: Locks or None. recursive: an RLock or None. All names are ASCII, because for other
+ * names Python would import unicodedata. */
 static const char source[] =
     "\n" /* so that no line number is equal to co_flags */
     "class Slots:\n"
@@ -149,7 +156,7 @@ static const char source[] =
     "        generator.gen.close()\n"
     "        del Entering.__enter__, Entering.__eq__\n";
 
-/* The arguments of the second call of `check`. */
+/* The indices of the arguments of the second call of `check`. ARGUMENTS: how many there are. */
 enum { MANAGERS, HOLDS, CLASSES_FOUND, COMPARED, ENTERING, ARGUMENTS };
 
 struct probe {
@@ -186,7 +193,8 @@ static Py_ssize_t length_of(PyObject *object, const char *name)
 
 /* ---- The code object ------------------------------------------------------------------------- */
 
-/* True if the table of handlers, from 3.11 on, is read correctly. */
+/* True if the exception table of a code object is read correctly. table: the address of this table;
+ * before Python 3.11, code objects have no such table, and the address must be 0. */
 static bool reads_handlers(const struct probe *p, PyObject *code, uint64_t table)
 {
     ps_auto PyObject *bytes = NULL;
@@ -212,7 +220,8 @@ static bool reads_instructions(const struct probe *p, PyObject *code, const stru
            (PY_MINOR_VERSION >= 11 || memcmp(read, PyBytes_AS_STRING(bytes), sizeof(read)) == 0);
 }
 
-/* code: that of a function none of whose arguments is a cell. */
+/* True if the shape of a code object is read correctly. code: the code of a function whose inner
+ * functions do not use its arguments. */
 static bool reads_shape(const struct probe *p, PyObject *code)
 {
     Py_ssize_t locals = length_of(code, "co_varnames") + length_of(code, "co_cellvars") +
@@ -233,7 +242,8 @@ static bool reads_function(const struct probe *p, PyObject *function)
 
 /* ---- The frame ------------------------------------------------------------------------------- */
 
-/* True if the `with` blocks of a frame have these managers, a tuple. */
+/* True if the managers that are read from the `with` blocks of a frame are those in `managers`, a
+ * tuple. */
 static bool has_managers(const struct probe *p, const struct raw_frame *frame, PyObject *managers)
 {
     struct entered_with withs[WITH_BLOCKS_MAX];
@@ -248,7 +258,8 @@ static bool has_managers(const struct probe *p, const struct raw_frame *frame, P
     return true;
 }
 
-/* True if the generator of a Generator is suspended in a `with` block with this manager. */
+/* True if the generator owner.gen is read as suspended in a `with` block of `manager`. owner: an
+ * instance of the class Generator in `source`. */
 static bool reads_generator(const struct probe *p, PyObject *owner, PyObject *manager)
 {
     ps_auto PyObject *generator = PyObject_GetAttrString(owner, "gen");
@@ -259,7 +270,8 @@ static bool reads_generator(const struct probe *p, PyObject *owner, PyObject *ma
            has_managers(p, &frame, managers);
 }
 
-/* True if each object is called as it should be. words: a tuple of objects, each with its words. */
+/* True if lock_words() finds the right words for each object. words: a tuple of objects, each
+ * followed by its words. */
 static bool has_words(struct probe *p, const struct raw_frame *frame, PyObject *words)
 {
     Py_ssize_t i;
@@ -284,7 +296,8 @@ static bool reads_locals(const struct probe *p, const struct raw_frame *frame, P
     return index == 0 && value_local(p->py, frame, index, &value) && value == ps_address_of(three);
 }
 
-/* True if a class is read as derived from its base, and has the attributes of the base. */
+/* True if the class of `object` is read as derived from its base class, and if the attribute
+ * `second` of `object`, which the base class defines, is read correctly. */
 static bool reads_classes(const struct probe *p, PyObject *object)
 {
     ps_auto PyObject *second = PyObject_GetAttrString(object, "second");
@@ -313,8 +326,9 @@ static enum lock_kind kind_of(PyObject *object)
     return strcmp(Py_TYPE(object)->tp_name, "_thread.RLock") == 0 ? LOCK_RLOCK : LOCK_NONE;
 }
 
-/* True if the facts of this thread begin with these holds. holds: a tuple; in it, what is not a
- * lock is left out. The classes in the code that runs take the place of those of the library. */
+/* True if the facts that are read about this thread begin with the locks in `holds`, and the thread
+ * waits for no lock. holds: a tuple, whose items that are not locks are skipped. The classes
+ * Condition, Stack and Generator in `source` take the place of the library's classes. */
 static bool has_holds(struct probe *p, PyObject *holds)
 {
     PyObject *classes = argument(p, CLASSES_FOUND);
@@ -353,7 +367,7 @@ static bool is_call(const struct probe *p, const char *name, PyObject *self, boo
            call.is_timed == is_timed;
 }
 
-/* Checks the first call. */
+/* Checks during the first call of `check`. */
 static const char *check_variables(struct probe *p, PyObject *arguments)
 {
     const struct raw_frame *frame = &p->stack.frames[0];
@@ -370,7 +384,7 @@ static const char *check_variables(struct probe *p, PyObject *arguments)
     return reads_classes(p, PyTuple_GET_ITEM(words, 4)) ? NULL : OFFSETS_WRONG("classes");
 }
 
-/* Checks the second call. */
+/* Checks during the second call of `check`. */
 static const char *check_blocks(struct probe *p, PyObject *arguments)
 {
     const struct raw_frame *frame = &p->stack.frames[0];
@@ -391,7 +405,7 @@ static const char *check_blocks(struct probe *p, PyObject *arguments)
     return is_call(p, "check", p->self, false) ? NULL : OFFSETS_WRONG("calls");
 }
 
-/* Checks a call by list.count (the third one) or by a `with` (the fourth one). */
+/* Checks during the third call of `check`, from list.count, or the fourth call, from a `with`. */
 static const char *check_later(const struct probe *p)
 {
     bool right;

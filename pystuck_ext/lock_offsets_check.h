@@ -10,9 +10,9 @@
 #include "ext.h"
 #include "python_process.h"
 
-/* Returns NULL if the offsets of py are right. ps_offsets_check has found that its other offsets
- * are. Returns a constant sentence if one is wrong, or if memory is short. Runs a few lines of
- * Python code. Sets no exception. */
+/* Returns NULL if the offsets of py for locks are right. Call after ps_offsets_check has returned
+ * NULL for py. Returns a constant sentence if an offset is wrong, or if there is no memory. Runs a
+ * few lines of Python code. Sets no exception. */
 const char *ps_lock_offsets_check(const struct python *py);
 
 #endif
