@@ -109,8 +109,8 @@ static bool has_interval(uint64_t us)
     return interval >= 0 && us == (uint64_t)(interval * 1e6 + 0.5);
 }
 
-/* True if the GIL is read as free, or as held by another thread. Must be called after this thread
- * has released the GIL. Call without the GIL. */
+/* True if the GIL is read as free, or as held by another thread. Call after this thread has
+ * released the GIL. */
 static bool seems_free(const struct python *py, PyInterpreterState *interpreter,
                        const PyThreadState *own)
 {

@@ -9,7 +9,8 @@
 #include "ext.h"
 #include "python_process.h"
 
-/* The sentence for a part of the offsets that is wrong. what: a string constant. */
+/* The sentence that says that some offsets are wrong. what: a string constant, the objects that
+ * cannot be read. */
 #define OFFSETS_WRONG(what) "offsets are wrong: " what " cannot be read"
 
 /* Returns the address of an object, as the stack reader has it. */
@@ -18,8 +19,8 @@ static inline uint64_t ps_address_of(const void *object)
     return (uint64_t)(uintptr_t)object;
 }
 
-/* Returns the value of 8 bytes at an offset in an object, as the stack reader reads it. UINT64_MAX:
- * it cannot be read. */
+/* Returns the value of 8 bytes at an offset in an object, as the stack reader reads it. Returns
+ * UINT64_MAX if these bytes cannot be read. */
 static inline uint64_t ps_member(const struct python *py, const void *object, int offset)
 {
     uint64_t value;

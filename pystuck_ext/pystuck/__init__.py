@@ -129,7 +129,7 @@ _complete_docstring()
 
 
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
-    """Close the server that PYSTUCK has started if a new server needs its address.
+    """Close the server that PYSTUCK has started, if a new server needs the same address.
 
     Returns True if the server was closed. Without this function, run_server would fail in a program
     that starts a server itself while PYSTUCK is set.

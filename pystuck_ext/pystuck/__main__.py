@@ -60,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Divide the command line into the server's options and the program with its arguments.
 
-    The second list begins with "-m", "-c", or "" for a script. argparse cannot do this, because it
-    would also look for the server's options among the program's arguments.
+    Returns two lists. The second list, for the program, begins with "-m", "-c", or "" for a script.
+    argparse cannot divide the command line, because it would also look for the server's options
+    among the program's arguments.
     """
     at = 0
     while at < len(arguments):

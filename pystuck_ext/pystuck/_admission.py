@@ -17,7 +17,7 @@ _OWNER, _GROUP, _EVERYONE = 0o600, 0o660, 0o666
 
 
 def check(values: dict[str, Any]) -> None:
-    """Check that no option contradicts another option. Raises ValueError, which names them."""
+    """Check that no option contradicts another option. Raises ValueError, which names both."""
     path = values["unix_socket"]
     if values["insecure"] and path is not None:
         raise ValueError(

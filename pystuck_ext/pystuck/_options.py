@@ -330,7 +330,7 @@ OPTIONS = (
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
-#: The reasons why other options need these options, for error messages.
+#: Why some options need another option, keyed by the needed option; for error messages.
 _WHY_NEEDED = {
     "certfile": "without a certificate, there is no TLS",
     "ca_certs": "without ca_certs, clients show no certificate",

@@ -1,8 +1,8 @@
 """Imports, when a server starts, the modules that answers to clients need.
 
 Later, the program may be stuck while it holds the import lock. Formatting a traceback imports
-further modules, which differ between versions of Python. So this module formats one traceback of
-each kind.
+further modules, which differ between versions of Python. So this module formats a stack and some
+exceptions, so that these further modules are imported now.
 """
 
 from __future__ import annotations
