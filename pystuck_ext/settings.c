@@ -9,7 +9,7 @@
 #include "tls.h"
 #include "turns.h"
 
-/* Reads the limits for the size of messages, for the objects of a client, and for times. */
+/* Reads the limits for the size of messages, for the objects of a client, and for waiting. */
 static void read_limits(struct ps_settings *settings, struct ps_settings_dict *o)
 {
     struct conn_config *conn = &settings->conn;

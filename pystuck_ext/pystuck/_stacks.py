@@ -1212,7 +1212,7 @@ class _Asyncio:
     def _of_c_lists(self):
         """Return the tasks of the C module _asyncio; before Python 3.14, an empty list.
 
-        From 3.14 on, these tasks are in C lists that all_tasks() cannot read.
+        From 3.14 on, these tasks are in C lists, and not in the sets that all_tasks() reads.
         """
         if sys.version_info < (3, 14) or "task" not in self._classes:
             return []
@@ -1290,7 +1290,7 @@ class _Asyncio:
     def first(self, referents, kind):
         """Return the first of the referents that is of this kind, or None.
 
-        A variable of a closure is a cell; then the content of the cell is checked.
+        For the cell of a closure, checks and returns the content of the cell.
         """
         for each in referents:
             if type(each) is _CellType:
