@@ -352,7 +352,10 @@ def _registry():
 
 
 def _enter(key, entry):
-    """Add an entry to the registry and return it. If the key has an entry, return that one."""
+    """Add an entry to the registry and return it.
+
+    If the key already has an entry of this process, keep and return the earlier entry.
+    """
     entries = vars(sys).setdefault(_REGISTRY, {})
     there = entries.setdefault(key, entry)
     if there[0] != entry[0]:  # an entry of the parent process
@@ -944,22 +947,23 @@ class Sources:
 # ---- Tasks of asyncio ----------------------------------------------------------------------------
 #
 # Tasks are found in the sets of the module asyncio.tasks, from any thread. From Python 3.14 on,
-# these sets do not have the tasks of the C module, which are in lists of C that Python code cannot
-# read. Then all objects that the garbage collector knows are looked through.
+# these sets do not have the tasks of the C module _asyncio, which keeps its tasks in C lists that
+# Python code cannot read. So from 3.14 on, all objects that the garbage collector knows are looked
+# through.
 #
-# A task stores the future that it awaits. What sets this future is told by the coroutines of the
-# task (the coroutine of Lock.acquire has the Lock), or by the future's callbacks (those of shield()
-# and run_in_executor() refer to the other future). gc.get_referents() returns the local variables
-# and the value stack of a suspended coroutine; for an entered `async with` this stack has the
-# __aexit__ of the manager.
+# A task stores the future that it awaits. The object that sets this future is found through the
+# coroutines of the task (the coroutine of Lock.acquire has the Lock), or through the future's
+# callbacks (those of shield() and run_in_executor() refer to the future from which this future gets
+# its result). gc.get_referents() returns the local variables and the value stack of a suspended
+# coroutine; for an entered `async with` this stack has the __aexit__ of the manager.
 #
 # No code of the program runs. Attributes are read with the C descriptors of asyncio's own classes,
 # or with object.__getattribute__ if no class of the object has a descriptor of this name. Tasks are
 # never put into sets or dicts, because a subclass may have its own __hash__.
 
 _TASKS_MAX = 5000  #: the most tasks that are collected
-_TASKS_SORTED = 20  #: times as many are sorted at most, to collect the first ones
-_TASKS_SECONDS = 2  #: the time to collect them; on a busy machine it takes long
+_TASKS_SORTED = 20  #: at most _TASKS_SORTED * _TASKS_MAX tasks are sorted, to find the first
+_TASKS_SECONDS = 2  #: the time limit for collecting tasks, which takes long on a busy machine
 _CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
 _ABSENT = object()
@@ -1008,7 +1012,7 @@ def _field(thing, name):
 
 
 def _lookup(cls, name):
-    """Return what a class or its bases define for a name, as it is in their dicts; or None."""
+    """Return the value of a name in the dict of a class or of one of its bases; else None."""
     for base in _bases(cls):
         found = _class_dict(base).get(name, _ABSENT)
         if found is not _ABSENT:
@@ -1017,7 +1021,7 @@ def _lookup(cls, name):
 
 
 def _is_of(thing, *types_):
-    """True if the type of an object is one of these.
+    """True if the type of an object is one of types_.
 
     The operator `in` would also call __eq__ of a metaclass.
     """
@@ -1044,7 +1048,7 @@ def _natural(name):
 
 
 def _line_starts(code):
-    """Return (offset, line) of the parts of a code object."""
+    """Return a list of (offset, line): the instructions from the offset on belong to the line."""
     if hasattr(code, "co_lines"):
         return [(start, line) for start, _, line in code.co_lines() if line is not None]
     offset, line, found = 0, code.co_firstlineno, []
@@ -1070,7 +1074,7 @@ def _entries_of(code):
 
 
 class _CodeFacts:
-    """What is known about a code object. It is computed once for all tasks."""
+    """Facts about a code object, which are computed once for all tasks."""
 
     def __init__(self, code, rule):
         self.code, self.rule = code, rule
@@ -1083,8 +1087,8 @@ class _CodeFacts:
 class _Asyncio:
     """The classes and functions of asyncio in this program, and what its objects store.
 
-    kinds: words for classes. The kind of an object is the word of the first class in its MRO that
-    has one.
+    CLASSES gives classes a kind, which is a word. An object has the kind of the first class in its
+    MRO that has a kind.
     """
 
     #: (module, class, kind, methods that wait)
@@ -1331,7 +1335,7 @@ class _Asyncio:
                 return _method_self(each)
         elif kind is types.BuiltinFunctionType and each.__name__ == "__exit__":
             return _builtin_self(each)
-        # From 3.14 on, the stack has the function and then the manager.
+        # From 3.14 on, the value stack has the function __exit__ or __aexit__, then the manager.
         kind = type(before)
         if kind is types.FunctionType and before.__name__ in ("__aexit__", "__exit__"):
             found = _lookup(type(each), before.__name__)
@@ -1680,7 +1684,7 @@ class _Tasks:
             return
         if len(targets) > 1:  # many are in sets, which have no order
             targets = sorted(targets, key=self._order)
-        # A future that is not a task has an id that no task has.
+        # A future that is not a task gets the prefix "obj:", so that no task has the same id.
         facts.awaits = [
             f"task:{id(each):#x}" if known.is_task(each) else f"obj:{id(each):#x}"
             for each in targets
@@ -1723,7 +1727,9 @@ class _Tasks:
     def _threads_of_loops(self):
         """Return the idents of the threads that run loops, by the ids of the loops."""
         found = {key: self._thread_of(loop) for key, loop in self._loops.items()}
-        # Loops that are not written in Python do not tell.
+        # A loop that is not written in Python has no _run_once, and does not show its thread. If
+        # there is only one such loop, and only one thread that is in asyncio.run() and runs none of
+        # the other loops, then this thread runs this loop.
         unknown = [
             key for key, loop in self._loops.items() if _lookup(type(loop), "_run_once") is None
         ]
@@ -1822,7 +1828,7 @@ def _type_name(cls):
 
 
 def _is_in_asyncio_run(frame):
-    """True if one of the frames is of asyncio.run(), or of a library with a function like it."""
+    """True if `frame` or one of its callers is in the module asyncio.runners, such as run()."""
     while frame is not None:
         if frame.f_globals.get("__name__") == "asyncio.runners":
             return True
@@ -1888,8 +1894,8 @@ class Answer:
         want = self._sources.want if self._flags & SOURCE else _want_nothing
         found = _Tasks(lambda: _frames(caller), want)
         found.collect()
-        # The frames are made into tuples later, when the source lines are known. The tasks are
-        # forgotten now.
+        # The frames are made into tuples later, when the source lines are known. No reference to a
+        # task is kept until then.
         self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
         self._objects, self._missing = found.objects(), found.missing
 
