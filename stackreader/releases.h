@@ -23,11 +23,11 @@ struct acquired {
 
 #define ACQUIRED_MAX 4 /* the most locks of one frame */
 
-/* Finds the objects whose attribute `acquire` the frame has accessed, and whose attribute `release`
- * it will access in the `finally` block of a `try` that it is in. The result is a guess, because
- * acquire() may have failed, and because the objects are found by the present values of variables
- * and attributes. Leaves out an object that the frame may have released after acquire(). Returns
- * the number of objects. */
+/* Finds the objects that the frame has probably acquired and will release: the frame has accessed
+ * the attribute `acquire` of the object, and is in a `try` whose `finally` block accesses the
+ * attribute `release` of the object. The result is a guess, because acquire() may have failed, and
+ * because the objects are found by the present values of variables and attributes. Leaves out an
+ * object that the frame may have released after acquire(). Returns the number of objects. */
 size_t acquired_until_finally(const struct python *py, struct value_room *room,
                               const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX]);
 

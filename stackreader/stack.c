@@ -60,7 +60,8 @@ static bool same_codes(const struct python *py, struct code_cache *cache, struct
     return same;
 }
 
-/* Reads the stack once. Returns false if the stack is moving, and another try may succeed. */
+/* Reads the stack once. Returns false if the stack is moving. In this case, another try may
+ * succeed. */
 static bool try_once(const struct python *py, struct code_cache *cache, struct arena *arena,
                      uint64_t thread, pid_t native_id, struct raw_stack *stack)
 {

@@ -113,8 +113,9 @@ bool stackreader_reads_locks(const struct stackreader *r)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Removes the items that repeat because the list has a cycle. found: the index of an item that came
- * a second time after the `count` items. Returns the number of items that are left. */
+/* Removes the items that repeat because the list has a cycle. items: the first `count` items of the
+ * list. The item that follows them in the list is equal to items[found]. Returns the number of
+ * items that are left. */
 static size_t without_cycle(const uint64_t *items, size_t count, size_t found)
 {
     size_t length = count - found, i;
@@ -284,9 +285,9 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
     return !arena->failed;
 }
 
-/* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, a thread state of a
- * subinterpreter may have the native id of the thread that created it, although another thread may
- * use this thread state. */
+/* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, if one thread has
+ * created a thread state of a subinterpreter and another thread uses this thread state, the thread
+ * state may have the native id of the thread that created it. */
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;
@@ -307,8 +308,8 @@ static uint64_t hash_of(const struct thread_facts *facts)
 }
 
 /* Gathers the facts about locks of the thread whose frames are in r->stack into r->facts. If the
- * thread runs meanwhile, gathers them twice. Returns false if the facts are perhaps not those of
- * one moment. */
+ * thread runs meanwhile, gathers them twice. Returns false if it is not known that all facts are of
+ * the same moment. */
 static bool gather_facts(struct stackreader *r, pid_t native_id)
 {
     const struct python *py = &r->python;

@@ -71,10 +71,10 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
                                          struct report_process *process,
                                          const struct stackreader_wish *wish);
 
-/* Returns the activity (memory.h) of a thread of the report that was read last, before its frames
- * were read; -1: not known. index: that of the thread in the report. If the
- * activity is still the same, the thread has not run since then. Not known for threads of
- * subinterpreters. */
+/* Returns the activity (memory.h) that a thread had just before its frames were read. If the thread
+ * still has the same activity, it has not run since then. index: the index of the thread in the
+ * report that was read last. Returns -1 if the activity is not known. It is not known for threads
+ * of subinterpreters. */
 int64_t stackreader_activity(const struct stackreader *r, size_t index);
 
 /* True if sys.modules of the main interpreter has a module with this name. */

@@ -114,8 +114,8 @@ struct block_entry {
 
 #define BLOCK_STACK_MAX 20 /* CO_MAXBLOCKS */
 
-/* CPython's number of the instruction SETUP_FINALLY. The blocks of `with`, try and finally have
- * this number as their type. */
+/* CPython's opcode SETUP_FINALLY. The blocks of `with`, try and finally have this opcode as their
+ * type. */
 #define SETUP_FINALLY 122
 
 /* Reads the blocks of a frame from its block stack, the innermost first. */
@@ -176,9 +176,9 @@ static const struct blocks_entry *find_blocks(const struct python *py, struct va
     return e;
 }
 
-/* Returns the manager of a block, or 0. Up to 3.13, the slot contains the bound method __exit__.
- * From 3.14 on, the slot contains the manager, and the slot below it contains the function
- * __exit__. If __exit__ is a bound method, `slot` itself is empty. */
+/* Returns the manager of a block, or 0. Up to 3.13, `slot` contains the bound method __exit__. From
+ * 3.14 on, the slot below `slot` contains __exit__. If this is a function, `slot` contains the
+ * manager. If it is a bound method, `slot` is empty. */
 static uint64_t manager_of(const struct python *py, const struct code_shape *shape,
                            const struct raw_frame *frame, int slot)
 {
@@ -270,8 +270,9 @@ static int64_t slots_of(int minor, struct instruction i)
 }
 
 /* Sets the name and self of a call. callable: the value of the slot with the callable. self: the
- * value of the first slot after it that is not empty. If the callable is a method of a class, such
- * as Lock.acquire, this value is the object, because it is the first argument of such a call. */
+ * first value after `callable` that is not 0, which is the first argument. If the callable is a
+ * method of a class, such as Lock.acquire, the first argument is the object whose method is called.
+ */
 static bool set_call(const struct python *py, uint64_t callable, uint64_t self, struct c_call *call)
 {
     const struct offsets *o = py->offsets;
@@ -333,7 +334,7 @@ static bool read_enter(const struct python *py, const struct code_shape *shape,
     return call->self != 0;
 }
 
-/* True if the instruction at which the frame is enters a `with` block, and the frame has already
+/* True if the present instruction of the frame enters a `with` block, and the frame has already
  * entered this block. In 3.9, a thread may stop at SETUP_WITH after it has entered the block. */
 static bool has_entered(const struct python *py, struct value_room *room,
                         const struct raw_frame *frame)

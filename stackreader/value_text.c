@@ -119,7 +119,6 @@ static void put_int(struct value *v, uint64_t object)
     put_format(v, is_negative ? "-%" PRIu64 : "%" PRIu64, number);
 }
 
-/* Appends the shortest number that becomes the same float when it is read again, as repr() does. */
 /* Puts a point in place of the decimal separator of the program's locale. */
 static void use_point(char *number)
 {
@@ -132,6 +131,7 @@ static void use_point(char *number)
     memmove(separator + 1, end, strlen(end) + 1);
 }
 
+/* Appends the shortest number that becomes the same float when it is read again, as repr() does. */
 static void put_float(struct value *v, uint64_t object)
 {
     char text[40];
