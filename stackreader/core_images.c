@@ -19,8 +19,8 @@
 
 /* ---- Files on this machine ------------------------------------------------------------------- */
 
-/* Reads the build ID of a file. Returns false if the file is not an executable or library that a
- * process of this machine can map. */
+/* Reads the build ID of a file. Returns false if the file is not an executable or a library for
+ * this machine. */
 static bool read_build_id(int fd, struct elf_build_id *out)
 {
     unsigned char *head = malloc(HEAD_SIZE);

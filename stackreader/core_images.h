@@ -5,8 +5,8 @@
  *
  * A file is used only if it has the build ID that the core file has for it. If the file was linked
  * without a build ID, its first page must be the one in the core file. If the core file has neither
- * a build ID nor the first page, only a file that the user has named is used. It is used for the
- * mapped file with the same name. If no mapped file has this name, it is used as the executable.
+ * a build ID nor the first page, only a file that the user has named is used: for the mapped file
+ * that has the same name, or, if no mapped file has this name, as the executable.
  */
 #ifndef STACKREADER_CORE_IMAGES_H
 #define STACKREADER_CORE_IMAGES_H

@@ -138,7 +138,8 @@ static bool look_into_items(struct search *s, uint64_t items, uint64_t count, in
     return false;
 }
 
-/* Looks at the attributes of an object that its classes define: names in the class, and slots. */
+/* Looks at the attributes of an object that its classes define: names in the dict of a class, and
+ * slots of the object (__slots__). */
 static bool look_into_classes(struct search *s, uint64_t value, int depth)
 {
     uint64_t found;
