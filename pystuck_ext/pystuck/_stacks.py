@@ -962,7 +962,7 @@ class Sources:
 # never put into sets or dicts, because a subclass may have its own __hash__.
 
 _TASKS_MAX = 5000  #: the most tasks that are collected
-_TASKS_SORTED = 20  #: at most _TASKS_SORTED * _TASKS_MAX tasks are sorted, to find the first
+_TASKS_SORTED = 20  #: at most _TASKS_SORTED * _TASKS_MAX tasks are sorted; _TASKS_MAX are kept
 _TASKS_SECONDS = 2  #: the time limit for collecting tasks, which takes long on a busy machine
 _CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
