@@ -176,8 +176,12 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
     int result;
 
     import_connection(settings->state);
-    if (settings->state->is_main)
+    if (settings->state->is_main) {
         ps_gil_at_exit(ps_gil_helper_end_life);
+    } else if (ps_server_object_watch_end(module) < 0) {
+        ps_settings_free(settings);
+        return NULL;
+    }
     ps_without_gil_prepare(settings->state, settings->log);
     ps_gil_helper_open(settings->state); /* on failure, sessions wait for the GIL without it */
     before = ps_gil_begin_wait();

@@ -271,7 +271,10 @@ int ps_server_object_watch_end(PyObject *module)
     if (state->handles)
         return 0;
     state->handles = PyList_New(0);
-    return state->handles ? register_end(module) : -1;
+    if (state->handles && register_end(module) == 0)
+        return 0;
+    Py_CLEAR(state->handles);
+    return -1;
 }
 
 /* Keeps the object of a subinterpreter's server for end(). Returns 0, or -1 with an exception. */

@@ -214,8 +214,13 @@ def test_a_directory_that_cannot_be_written_to_has_no_history(
 
 
 @needs_root
-def test_keys_of_another_user_are_not_set(ours: Debuggee, tmp_path: Path) -> None:
+def test_keys_of_another_user_are_not_set(
+    ours: Debuggee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A key may stand for a whole line, which would be run."""
+    # libedit does not free the line of `bind -s`.
+    without_check = ["env", "ASAN_OPTIONS=leak_check_at_exit=0"]
+    monkeypatch.setattr(prompts, "c_program", lambda *a: [*without_check, *c_program(*a)])
     path = tmp_path / ".editrc"
     path.write_text("bind -s z 6*8\n")
     prompt, said = start(ours, tmp_path)

@@ -394,7 +394,10 @@ FORBID_PIDFD = FORBID_READING.replace("number[0]", "434")
 def reads_in_progress(pid: int) -> set[str]:
     """The calls of process_vm_readv(2) in which threads of a process are."""
     number = {"x86_64": "310", "aarch64": "270"}[os.uname().machine]
-    calls = [(each / "syscall").read_text() for each in Path(f"/proc/{pid}/task").iterdir()]
+    calls = set()
+    for each in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # the thread has ended
+            calls.add((each / "syscall").read_text())
     return {call for call in calls if call.split()[:1] == [number]}
 
 
