@@ -143,8 +143,8 @@ static void drop_all(struct attempt *a)
     a->count = 0;
 }
 
-/* True if the server has shown the envelope env, and env is not the one that the client guesses
- * first: rpyc 6 without bind-threads. */
+/* True if the server has shown the envelope env, and env differs from the client's first guess. The
+ * first guess is rpyc 6 without bind-threads. */
 static bool learnt(const struct envelope *env)
 {
     return env->generation == RPYC_GENERATION_5 ||

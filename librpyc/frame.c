@@ -10,8 +10,8 @@
 #define LEVEL          1                   /* the compression level of stock peers */
 #define ZLIB_MAX_RATIO 1032                /* inflating makes data larger by at most this factor */
 
-/* This many bytes of a zlib stream are enough to inflate its first FRAME_HEAD bytes. A stored block
- * has up to 64 KiB, and libdeflate copies it only if it is complete. */
+/* From this many bytes of a zlib stream, at least FRAME_HEAD bytes of the payload can be inflated.
+ * A stored block has up to 64 KiB, and libdeflate copies the block only if it is complete. */
 #define HEAD_DEFLATED ((size_t)80 * 1024)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -213,8 +213,8 @@ static int inflate_payload(const uint8_t *bytes, size_t len, size_t max, struct 
 
 /* Decompresses a part of a zlib stream and appends the first FRAME_HEAD bytes to out. libdeflate
  * has no function for a part of a stream. But when the output buffer is full or the input ends, the
- * bytes that libdeflate has decompressed are in the output buffer. If a version of libdeflate did
- * not leave them there, the bytes would be zeros, which are not the head of a valid message. */
+ * bytes that libdeflate has decompressed are in the output buffer. If a version of libdeflate wrote
+ * nothing to the buffer, it would contain zeros, which are not the head of a valid message. */
 static int inflate_head(const uint8_t *bytes, size_t len, struct buffer *out,
                         struct rpyc_error *err)
 {

@@ -77,8 +77,8 @@ void frame_received(struct frame_reader *r, size_t n);
  * rest as it arrives. Results:
  *  1: *f is filled, and the caller owns it.
  *  0: more bytes are needed.
- *  2: short_only is set, and the frame is long: more than FRAME_LONG bytes of it have arrived, or
- *     it inflates to more than that.
+ *  2: r->short_only is set, and the frame is long: more than FRAME_LONG bytes of the frame have
+ *     arrived, or its payload inflates to more than FRAME_LONG bytes.
  * -1: an error, after which the stream cannot be used any more. RPYC_EPROTOCOL: the stream is TLS,
  *     a payload exceeds a limit and does not look like a message, the compression is unknown, or
  *     zlib data is invalid. RPYC_ENOMEM: there is no memory.

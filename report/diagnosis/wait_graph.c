@@ -20,7 +20,8 @@ struct wait_id {
 #define ID_MAX     1024
 #define DETAIL_MAX 16
 
-/* A hold of a thread or task. holder and object are indices of nodes. */
+/* The fact that a thread or task (the holder) holds an object. holder and object are indices of
+ * nodes. */
 struct wait_hold {
     size_t holder, object;
     const struct report_hold *fact;
