@@ -7,8 +7,8 @@
 #define SLICE_MS    250
 
 /* A long message keeps the turn while it is handled. Handling it may require requests to the peer
- * about the objects in it. If other connections wait for the turn, and less than SLICE_BYTES arrive
- * in each of more than this number of slices in a row, the connection is closed. */
+ * about the objects in it. The connection with the turn is closed if other connections wait for the
+ * turn, and fewer than SLICE_BYTES arrive in each of more than this number of slices in a row. */
 #define IDLE_SLICES_MAX 20
 
 static deadline_t earlier(deadline_t a, deadline_t b)

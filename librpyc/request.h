@@ -20,9 +20,9 @@ struct request {
     bool failed;
 };
 
-/* Starts a request. The same message releases the objects in conn->releases. The caller appends the
- * boxed tuple of arguments to r->out.buf, then calls request_wait, request_start or
- * request_abandon. */
+/* Starts a request. The message that contains this request also releases the objects in
+ * conn->releases. The caller appends the boxed tuple of arguments to r->out.buf, then calls
+ * request_wait, request_start or request_abandon. */
 void request_begin(struct request *r, rpyc_conn *conn, enum handler handler,
                    struct rpyc_error *err);
 
