@@ -333,8 +333,8 @@ enum rpyc_type {
 RPYC_API rpyc_value *rpyc_ref(rpyc_value *value);
 
 /* Drops a reference to value, which may be NULL. Frees value if this was the last reference. If
- * value is a netref, the next request then tells the peer that it may free the object. One request
- * does so for all netrefs that were freed before it. */
+ * value is a netref, the message with the next request tells the peer that it may free the object.
+ * One message releases the objects of all netrefs that were freed before. */
 RPYC_API void rpyc_unref(rpyc_value *value);
 
 /* Returns the type of value. NULL counts as None, because rpyc_item returns NULL beyond the end.

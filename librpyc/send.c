@@ -174,8 +174,8 @@ static size_t end_of_send(const struct conn *c, const struct buffer *frames, siz
 }
 
 /* Sends complete frames. Call with the send role. After an error the connection is closed, except
- * if a timeout or a signal has ended the call before anything was sent. Over TLS it is closed even
- * then, because OpenSSL may have encrypted bytes that were not sent. */
+ * if a timeout or a signal has ended the call before anything was sent. Over TLS the connection is
+ * closed also in this case, because OpenSSL may have encrypted bytes that were not sent. */
 static int transmit(struct conn *c, const struct buffer *frames, deadline_t deadline,
                     struct rpyc_error *err)
 {

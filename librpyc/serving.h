@@ -50,13 +50,13 @@ struct serving *serving_of_thread(const struct serving_table *t, pthread_t threa
 /* True if no further request may be served: see SERVING_MAX. */
 bool serving_is_full(const struct serving_table *t);
 
-/* Decides which thread serves a request. Call before another message is read. bound: bind-threads
- * is in use. queue: if not NULL, the request is queued at this entry, unless it must be queued for
- * another thread. HANDLE_STACKS need not be served in order: if queue is NULL, the calling thread
- * serves it. Returns
- *    1: The calling thread serves it. *s is set to its new entry, for serving_leave; or to NULL if
- *       too many requests are served or queued; the caller must then refuse the request.
- *    0: m was queued for another thread, or for the calling one to serve it later. m is empty now.
+/* Decides which thread serves the request m. Call before another message is read. bound:
+ * bind-threads is in use. queue: if not NULL, m is queued at this entry, unless m must be queued
+ * for another thread. HANDLE_STACKS need not be served in order: if queue is NULL, the calling
+ * thread serves it. Returns
+ *    1: The calling thread serves m. *s is set to the new entry for m, for serving_leave; or to
+ *       NULL if too many requests are served or queued; the caller must then refuse m.
+ *    0: m was queued: for another thread, or at `queue`. m is empty now.
  *   -1: RPYC_ENOMEM. */
 int serving_claim(struct serving_table *t, bool bound, struct serving *queue, struct message *m,
                   int64_t handler, struct serving **s, struct rpyc_error *err);
@@ -71,8 +71,8 @@ struct serving *serving_enter(struct serving_table *t, uint64_t peer_thread);
 void serving_leave(struct serving_table *t, struct serving *s);
 
 /* Removes and returns the first request that is queued at s; the caller frees it with queued_free.
- * nested: only looks for requests that name this thread as their recipient, because these belong to
- * the request that the thread is serving. NULL: there is none. */
+ * nested: only looks for requests that name the thread of s as their recipient. Such a request
+ * belongs to the request that this thread is serving. NULL: there is none. */
 struct queued *serving_dequeue(struct serving_table *t, struct serving *s, bool nested);
 
 /* Like serving_dequeue, for the outermost entry of the calling thread. Returns NULL also if the
