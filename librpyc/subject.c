@@ -54,8 +54,8 @@ static bool common_name(const X509 *cert, char *out, size_t size)
     return fits;
 }
 
-/* An item with a "=" is compared only with the whole subject, because a common name may look like a
- * whole subject. */
+/* An item of `allowed` with a "=" is compared only with the whole subject, because a common name
+ * may look like a whole subject. */
 bool subject_is_one_of(const X509 *cert, const char *const *allowed)
 {
     char whole[SUBJECT_MAX], name[SUBJECT_MAX];

@@ -99,7 +99,7 @@ static bool add_number(void *arg, int dir, const char *name)
     return n->count < LOOKED_AT;
 }
 
-/* True if a process has the file open, or if this process is not allowed to find that out. The
+/* True if `process` has the file open, or if the permission to read its descriptors is missing. The
  * process that has set a lock with flock(2) may have ended, while its children still hold the lock.
  */
 static bool has_open(pid_t process, uint64_t inode, int64_t deadline)
