@@ -67,8 +67,8 @@ static int compare_names(const void *left, const void *right)
     return (i < a->len) - (j < b->len);
 }
 
-/* True if the second name follows the first one in a run. Sets *position to the index of the number
- * in which they differ. */
+/* True if the name `b` follows the name `a` in a run. If so, sets *position to the index of the
+ * first digit, in `a`, of the number in which the names differ. */
 static bool follows(struct report_text a, struct report_text b, size_t *position)
 {
     size_t i = 0, j = 0, differences = 0;
@@ -89,7 +89,8 @@ static bool follows(struct report_text a, struct report_text b, size_t *position
     return i == a.len && j == b.len && differences == 1;
 }
 
-/* Returns the number of names in the run that begins with the first one. */
+/* Returns the length of the run that begins with names[0]. Returns 1 if fewer than three names form
+ * a run. */
 static size_t run_length(const struct report_text *names, size_t count)
 {
     size_t len = 1, first, position;

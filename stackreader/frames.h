@@ -44,8 +44,9 @@ struct raw_stack {
     size_t chunk_room;
 };
 
-/* Reads the frames of a thread once, and sets count, state, activity, current and cut of stack. The
- * caller has set frames and room (in frames), chunk and chunk_room (in bytes).
+/* Reads the frames of a thread once. Sets the members `count`, `state`, `activity`, `current` and
+ * `cut` of *stack. The caller must have set two arrays and their sizes: `frames` and `room` (in
+ * frames), `chunk` and `chunk_room` (in bytes).
  *
  * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, which is used
  * to find out whether the thread runs; 0: unknown. If the state is FRAMES_MOVING, another call may

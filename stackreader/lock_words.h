@@ -10,11 +10,11 @@
 
 #define LOCK_WORDS_MAX 120 /* bytes */
 
-/* Looks for an object among the local variables of a frame, the global variables that the code of
- * the frame names, and the objects in these variables: a path may consist of a variable and up to
- * three attributes and items. Attributes and items are looked up in dicts, slots, lists and tuples,
- * so no code runs. Returns an unknown text if the object is not found within a limited number of
- * reads. */
+/* Finds an expression that leads to an object, and returns the expression as text, for example
+ * "self.lock". The expression starts at a local variable of the frame, or at a global variable that
+ * the frame's code names, and has up to three attributes and items. Attributes and items are looked
+ * up in dicts, slots, lists and tuples, so no code of the process runs. Returns an unknown text if
+ * no expression is found within a limited number of reads. */
 struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
                               const struct raw_frame *frame, uint64_t object);
 

@@ -14,9 +14,9 @@ struct wait_id {
 
 #define ALL_PROCESSES SIZE_MAX
 
-/* The maximum length of an id, in bytes, and the maximum number of pairs in the detail of an object
- * that are looked at. Without these limits, a malicious report could make the diagnosis compare
- * long ids, or search a long list, for each thread that waits for an object. */
+/* ID_MAX: the maximum length of an id, in bytes. DETAIL_MAX: how many pairs of an object's detail
+ * are looked at. Without these limits, a malicious report could make the diagnosis compare long
+ * ids, or search a long list, for each thread that waits for an object. */
 #define ID_MAX     1024
 #define DETAIL_MAX 16
 

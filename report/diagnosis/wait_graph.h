@@ -14,7 +14,7 @@
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
  *   Semaphore of which some permits may be held by code that the collector has not seen
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again
- * * ids that the report does not have
+ * * a wait for an id, or a holder with an id, that no node of the report has
  *
  * A task of which no other edge is certain has an edge to the thread that runs its loop.
  *

@@ -79,12 +79,14 @@ static bool takes_an(const struct buffer *name)
            (name->len >= 5 && memcmp(name->data, "RLock", 5) == 0);
 }
 
-/* The maximum length of the name of a class, in bytes, from which the module is removed. Without
- * this limit, a malicious report could make the diagnosis read a long name for each waiter. */
+/* The module is removed from the name of a class only if the name has at most this many bytes.
+ * Without this limit, a malicious report could make the diagnosis read a long name for each waiter.
+ */
 #define TYPE_MAX 4096
 
-/* Appends the name of a class without its module, except asyncio. The class "lock" is called Lock,
- * as in threading. */
+/* Appends the name of a class without its module: "Lock" for "threading.Lock". For a class of
+ * asyncio, appends "asyncio." and the name. For a type that is unknown, and for the locks of C code
+ * such as "_thread.lock", appends `noun`. */
 static void put_type(struct buffer *out, struct report_text type, const char *noun)
 {
     size_t start = type.len <= TYPE_MAX ? type.len : 0;
@@ -290,8 +292,9 @@ static size_t shown_of(const report_texts *holders)
     return holders->count <= HOLDERS_SHOWN + 1 ? holders->count : HOLDERS_SHOWN;
 }
 
-/* Returns the fact that the thread `index` in the list of holders holds the object. NULL: there is
- * no such fact. For example, a file lock has only the list of holders, which the kernel reports. */
+/* Returns the hold of a holder of the object. index: the index of this holder in the object's list
+ * of holders. NULL: the report has no such hold. For example, a file lock has only the list of
+ * holders, which the kernel reports. */
 static const struct report_hold *hold_of(const struct wait_graph *g, const struct parts *p,
                                          size_t index)
 {
@@ -418,7 +421,8 @@ static void put_queued(struct buffer *out, const struct wait_graph *g, size_t no
     }
 }
 
-/* Appends who holds the object. Appends nothing if there is nothing to say. */
+/* Appends who holds the object, that it is free, or that the holder is not known. Appends nothing
+ * for a future that has no holder, unless the future is pending. */
 static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
                         const struct parts *p, bool is_certain)
 {

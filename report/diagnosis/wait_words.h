@@ -22,8 +22,9 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Like wait_words_put_target, but with "it" in place of the object: "waits for it", "waits for room
- * in it". If the words of the node for the object are not the words of the object, appends the
- * words of the node: "waits for it (dst.lock)". The node must wait for an object. */
+ * in it". If the words that wait_words_of() returns for the node are not the words of the object,
+ * also appends the words of the node: "waits for it (dst.lock)". The node must wait for an object.
+ */
 void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Appends which threads hold an object: "held by transfer-0 since bank.py:7", "free now", "holder
@@ -41,8 +42,8 @@ void wait_words_put_object(struct buffer *out, const struct report_object *objec
 
 /* Returns the node on which `node` depends. If `node` waits for a thread, task or process, returns
  * the thread, task or process. If `node` waits for an object, returns the object's only holder,
- * even if it is a guess that this holder has the object. NO_NODE: there is no such node, or it is
- * not known. */
+ * even if it is a guess that this holder has the object. In all other cases, returns NO_NODE: for
+ * example, if no holder of the object is known, or if the object has several holders. */
 size_t wait_words_holder(const struct wait_graph *g, size_t node);
 
 /* Appends who holds an object whose holder has ended or is in the parent process: "held by
