@@ -252,13 +252,13 @@ struct report_task {
  * (future) or import it (import). An id in another process has "PID@HOST/" in front.
  *
  * holder_status:
- *   KNOWN      the holders have it, with the certainty of their holds. If there are several, each
- *              of them may end the wait
+ *   KNOWN      the holders have the object; each hold says how certain this is. If there are
+ *              several holders, each of them may end the wait
  *   FREE       no holder
  *   NOT_KNOWN  the object has a holder, perhaps one of `holders`
- *   ENDED      the thread in `holders` had it and has ended
- *   INHERITED  the thread in `holders` had it and is not in this process, which was forked. The
- *              thread may be one that the parent process had at the time of the fork
+ *   ENDED      the thread in `holders` had the object and has ended
+ *   INHERITED  this process was forked. The thread in `holders` had the object and is not in this
+ *              process. It may be a thread that the parent process had at the time of the fork
  *
  * detail: "permits": how many may hold a semaphore or semlock at the same time; "recursive": "yes"
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
@@ -340,7 +340,7 @@ struct report {
     REPORT_LIST(struct report_failure) failed;
 };
 
-/* Initializes a report, in which all members are unknown. max: the limit for the memory of the
+/* Initializes a report: sets all its members to unknown. max: the limit for the memory of the
  * report, in bytes; 0: no limit. */
 void report_init(struct report *r, size_t max);
 

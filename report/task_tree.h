@@ -22,11 +22,12 @@ struct task_tree {
     size_t count; /* of the rows */
 };
 
-/* Makes the tree of the tasks of a process. If `folds` is true, tasks that are at the same place of
- * the tree and have equal stacks are one row, if there are at least STACK_GROUP_MIN of them
- * (stack_groups.h); below this row are the tasks that any of them awaits. The rows of single tasks
- * come before these rows. Returns false if there is no memory. Call task_tree_free in either case.
- * Time: n log n for n tasks and ids that they await. */
+/* Makes the tree of the tasks of a process. If `folds` is false, each task is a row of its own. If
+ * `folds` is true, at least STACK_GROUP_MIN (stack_groups.h) tasks that are at the same place of
+ * the tree and have equal stacks are one row. Below a row of several tasks are the tasks that any
+ * of these tasks awaits. At each place, the rows of single tasks come first. Returns false if there
+ * is no memory. Call task_tree_free in either case. Time: n log n for n tasks and ids that they
+ * await. */
 bool task_tree_make(struct task_tree *tree, const struct report_process *process, bool folds);
 void task_tree_free(struct task_tree *tree);
 

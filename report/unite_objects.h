@@ -9,9 +9,10 @@
 
 #include "report.h"
 
-/* Of all objects of a process that have the same id, keeps only the first one. If this object has
- * no holders, it gets the holders of a later one. Its unknown members get the values that a later
- * one has. Returns false if there is no memory. Time: n log n for n objects. */
+/* Of all objects of a process that have the same id, keeps only the first object. If this object
+ * has no holders, it gets the holders of a later object with the same id. Its unknown members get
+ * the values of a later object. Returns false if there is no memory. Time: n log n for n objects.
+ */
 bool unite_objects(struct report_process *process);
 
 #endif

@@ -138,8 +138,8 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
     return number;
 }
 
-/* Replaces the instructions in b->units that a debugger has put into the code by the original
- * instructions. Returns false if the original instructions cannot be found. */
+/* Puts the original instructions back into b->units, in place of the instructions with which a
+ * debugger has replaced them. Returns false if the original instructions cannot be found. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;

@@ -57,8 +57,9 @@ struct code *code_read(const struct python *py, struct code_cache *cache, struct
                        uint64_t address, bool *added);
 
 /* True if the members of a code object are the same as when the object was read. If so, the object
- * has not been freed or replaced since then, and what was read from the object, its strings and its
- * tables is right. If the members have changed, the next code_read() reads the object again. */
+ * has not been freed or replaced since then, and all values that were read from the object, from
+ * its strings and from its tables are right. If the members have changed, the next code_read()
+ * reads the object again. */
 bool code_is_same(const struct python *py, struct code *code);
 
 /* Returns the line of the instruction at `offset`, in bytes from the first instruction, or

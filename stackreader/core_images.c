@@ -261,9 +261,9 @@ static bool same_name(const char *a, const char *b)
 }
 
 /* Returns whether `given`, a path from the user, stands for mapped file number `file` of the core.
- * Call only if the core file has nothing to compare the two files by, such as a build ID. True if
- * the names of the files are equal. Also true if `file` is the executable and no mapped file has
- * the name of `given`. */
+ * Call this function only if the core file contains neither a build ID nor the first page of the
+ * mapped file. True if the names of the two files are equal. Also true if `file` is the executable
+ * and no mapped file has the name of `given`. */
 static bool is_meant(const struct core_images *images, size_t file, const char *given)
 {
     const struct core *core = images->core;

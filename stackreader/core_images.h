@@ -3,10 +3,11 @@
  * The executable and the libraries of a process whose core file is read: finds their files on this
  * machine. A core file leaves out memory whose contents are in these files.
  *
- * A file is used only if it has the build ID that the core file has for it. If the file was linked
- * without a build ID, its first page must be the one in the core file. If the core file has neither
- * a build ID nor the first page, only a file that the user has named is used: for the mapped file
- * that has the same name, or, if no mapped file has this name, as the executable.
+ * A file is used only if it has the build ID that the core file has for it. If the core file has no
+ * build ID for the file, the first page of the file must be equal to that in the core file. If the
+ * core file has neither a build ID nor the first page, only a file that the user has named is used.
+ * It is used for the mapped file that has the same file name. If no mapped file has this name, it
+ * is used for the executable.
  */
 #ifndef STACKREADER_CORE_IMAGES_H
 #define STACKREADER_CORE_IMAGES_H

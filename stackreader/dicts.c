@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The layouts of a dict's keys and values are those of Objects/dictobject.c and
- * Include/internal/pycore_dict.h in CPython. Their offsets are constants of this file and not
- * members of struct offsets, since they have not changed since 3.11.
+ * Include/internal/pycore_dict.h in CPython. The offsets in these layouts are constants of this
+ * file and not members of struct offsets, because these offsets have not changed since 3.11.
  */
 #include "dicts.h"
 

@@ -178,8 +178,9 @@ bool elf_find_section(const struct elf *elf, const char *name, struct elf_sectio
 /* ---- Notes ----------------------------------------------------------------------------------- */
 
 /* Takes `size` bytes from the beginning of *notes, and returns a pointer to them. Also removes the
- * padding behind these bytes, which may be missing at the end of the notes. before: how many bytes
- * the taken bytes are behind an aligned place. Returns NULL if fewer than `size` bytes are left. */
+ * padding behind these bytes, which may be missing at the end of the notes. before: the number of
+ * bytes between the last aligned place and the bytes that are taken. Returns NULL if fewer than
+ * `size` bytes are left. */
 static const unsigned char *take(struct elf_notes *notes, size_t size, size_t before)
 {
     const unsigned char *start = notes->at;

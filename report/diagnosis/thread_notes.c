@@ -120,11 +120,11 @@ static bool is_futex(const struct report_syscall *call)
     return text_is(call->name, "futex");
 }
 
-/* Appends the system call in which a thread waits. Appends nothing for the system call
- * futex in two cases, because Python waits in futex for its locks, for the GIL and for many other
- * things. The first case: another note says what the thread waits for. The second case: a server
- * has made the report with Python code. This code had the GIL, so the thread may have waited for
- * the GIL only because of this code. */
+/* Appends the system call in which a thread waits. Appends nothing for the system call futex in two
+ * cases, because Python waits in futex for its locks, for the GIL and for many other things. The
+ * first case: another note says what the thread waits for. The second case: a server has made the
+ * report with Python code. This code had the GIL, so the thread may have waited for the GIL only
+ * because of this code. */
 static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {
