@@ -16,14 +16,14 @@
  * signals of the process. Returns 0 or an errno. */
 int procfs_start_thread(void *(*run)(void *), void *arg);
 
-/* Calls run(arg) on a new thread, and waits until it returns. Gives up if the thread is blocked: if
- * it has used no CPU time for timeout_ms, and does not wait for a CPU. Returns 0 or an errno:
+/* Calls run(arg) on a new thread, and waits until run returns. Gives up if the thread is blocked:
+ * if it has used no CPU time for timeout_ms, and does not wait for a CPU. Returns 0 or an errno:
  *
  *     ETIMEDOUT  the thread is left behind and still uses arg. When run has returned, the thread
  *                calls release(arg) and ends. The thread does not keep the process from ending.
  *     others     the thread cannot be started
  *
- * Does not call release if the result is not ETIMEDOUT. */
+ * release is called only if the result is ETIMEDOUT. */
 int procfs_run_patiently(void (*run)(void *arg), void (*release)(void *arg), void *arg,
                          int timeout_ms);
 

@@ -165,10 +165,10 @@ static void find_threads(struct search *s)
 
 /* ---- Control groups -------------------------------------------------------------------------- */
 
-/* Copies the path of the process's control group to `path`. all: the file /proc/PID/cgroup.
- * controller: for control groups of version 1, the name of the controller, as in the line
- * "N:pids:/path"; "" for version 2, which has the line "0::/path". Returns false if there is no
- * such line or the path is too long. */
+/* Copies the path of the process's control group to `path`. all: the text of the file
+ * /proc/PID/cgroup. controller: for control groups of version 1, the name of the controller, as in
+ * the line "N:pids:/path"; "" for version 2, which has the line "0::/path". Returns false if there
+ * is no such line or the path is too long. */
 static bool group_of(const char *all, const char *controller, char *path, size_t size)
 {
     const char *line, *names, *start;

@@ -19,9 +19,9 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S  1000000000
 
-/* Finds the argument of the call that is the address of the time at which the call ends. Sets
- * *address to this argument (0: the call has no time limit), and *clock to the clock of the time.
- * Returns false if the call has no such argument. */
+/* Looks for an argument of the call which is the address of a time: the time at which the call
+ * ends. Sets *address to this argument (0: the call has no time limit), and *clock to the clock of
+ * the time. Returns false if the call has no such argument. */
 static bool find_end(const struct report_syscall *call, clockid_t *clock, uint64_t *address)
 {
     const int64_t *args = call->args.items;

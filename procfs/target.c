@@ -22,8 +22,8 @@
 #include "procfs/watched.h"
 #include "schema.h"
 
-/* The room for descriptors is one for each thread, and this many more: a thread may wait for
- * several descriptors, in poll(2) and similar calls. */
+/* There is room for one descriptor of each thread, and for this many more descriptors: a thread may
+ * wait for several descriptors, in poll(2) and similar calls. */
 #define MORE_ITEMS 256
 
 /* What is found out about one descriptor in a system call. */
@@ -101,8 +101,9 @@ static struct report_text anonymous_kind(struct arena *arena, const char *name)
     return copy(arena, name + (*name == '['), len);
 }
 
-/* Fills *end for the search for the end of a pipe that a descriptor does not have. path: the link
- * of the descriptor in /proc/PID/fd. link: the text of this link. */
+/* Fills *end for the search for the other end of a pipe. path: the link in /proc/PID/fd of the
+ * descriptor that has the near end. link: the text of this link. Does nothing if the
+ * descriptor has both ends. */
 static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
 {
     struct stat st;

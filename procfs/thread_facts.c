@@ -118,7 +118,7 @@ static void end_running(const struct target_process *from, struct arena *arena,
         t->state = procfs_thread_state(from->folder, id_of(from, t));
 }
 
-/* Waits until the latest first reading is old enough, and makes the second readings. */
+/* Waits until the first readings of all threads are old enough, and makes the second readings. */
 static void measure_running(const struct target_process *from, struct arena *arena,
                             const struct running *running, size_t count)
 {
