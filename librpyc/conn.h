@@ -270,9 +270,9 @@ bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline);
  * request. */
 bool conn_take_queued(struct conn *c, pthread_t thread, int64_t handler, struct message *request);
 
-/* Reads and handles at most one message. If another thread has the read role, only waits until
- * a reply has arrived, a role has become free or the connection is closed. Returns 1 if there was
- * no error and the connection is still open. If the connection has ended, returns 0 or -1 like
+/* Reads and handles at most one message. If another thread has the read role, only waits until a
+ * reply has arrived, a role has become free or the connection is closed. Returns 1 if there was no
+ * error and the connection is still open. If the connection has ended, returns 0 or -1 like
  * conn_serve. Returns -1 also after RPYC_ETIMEOUT and RPYC_EINTERRUPT. */
 int conn_serve_one(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 

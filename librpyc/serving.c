@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /* How many requests of a connection may be served at a time: nested ones, and those of different
- * threads. A larger number counts as an endless recursion between the two sides. Each level of
- * the recursion needs stack on both sides. */
+ * threads. A larger number counts as an endless recursion between the two sides. Each level of the
+ * recursion needs stack on both sides. */
 #define SERVING_MAX 200
 
 /* How many bytes the queued requests of a connection may take together. */

@@ -47,8 +47,7 @@ int64_t descriptors_count(const char *folder, int64_t deadline)
 
 /* What the descriptors of a group have in common. A TCP socket is counted in two groups: by its
  * remote address and by its local address. A file is also counted in two groups: by its path and by
- * its folder. choose() drops one of the two kinds for sockets, and one of the two kinds for files.
- */
+ * its folder. choose() then drops one kind for sockets and one kind for files. */
 enum kind {
     KIND_NONE,
     KIND_REMOTE, /* TCP sockets with this remote address */

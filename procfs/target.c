@@ -102,8 +102,8 @@ static struct report_text anonymous_kind(struct arena *arena, const char *name)
 }
 
 /* Fills *end for the search for the other end of a pipe. path: the link in /proc/PID/fd of the
- * descriptor that has the near end. link: the text of this link. Does nothing if the
- * descriptor has both ends. */
+ * descriptor that has the near end. link: the text of this link. Does nothing if the descriptor
+ * has both ends. */
 static void seek_pipe_end(struct other_end *end, const char *path, const char *link)
 {
     struct stat st;

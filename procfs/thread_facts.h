@@ -20,8 +20,8 @@
  *
  * denied: why the kernel does not allow the system calls to be read, a constant sentence.
  * budget_ms: the time limit for reading the states and calls. After that, the same time limit holds
- * for finding out what the calls wait for. If threads run, the function takes at least 20 ms,
- * or 60 ms for another process. */
+ * for finding out what the calls wait for. If threads run, the function takes at least 20 ms, or
+ * 60 ms for another process. */
 void thread_facts_fill(const struct target_process *from, struct arena *arena,
                        struct report_process *process, const int64_t *before, const char *denied,
                        int budget_ms);
