@@ -68,7 +68,8 @@ static void set_done(struct aside *a)
 }
 
 /* Calls a->function. Needs the GIL. If a->function forks, the child process ends as soon as
- * a->function has returned in it. A child that a request of a client forks ends likewise. */
+ * a->function has returned in the child. If a client's request forks, the child also ends, when the
+ * request's code has returned in the child. */
 static void call(struct aside *a)
 {
     PyObject *result;

@@ -34,9 +34,9 @@ static PyObject *compiled(struct ps_state *state, PyObject *text, const char *mo
 }
 
 /* Runs the client's code in the client's namespace. function: builtins.exec or builtins.eval.
- * Source text is compiled before exec or eval is called. If exec or eval compiles the text and the
- * code raises KeyboardInterrupt, Python records the exception as unhandled, and the program later
- * ends as if by SIGINT. */
+ * Source text is compiled before exec or eval is called. Otherwise, exec or eval would compile the
+ * text, and if the code then raised KeyboardInterrupt, Python would record the exception as
+ * unhandled, and the program would later end as if by SIGINT. */
 static PyObject *run(PyObject *self, PyObject *function, PyObject *text, const char *mode)
 {
     ps_auto PyObject *code = compiled(state_of(self), text, mode);

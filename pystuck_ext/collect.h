@@ -9,8 +9,8 @@
 
 #include "session.h"
 
-/* What to collect besides the bare stacks: flags, which may be added. Except for LOCALS, these are
- * the flags of collect() in pystuck/_stacks.py, with the same values. */
+/* Flags of ps_collect: what to collect besides the bare stacks. Flags may be added up. Except for
+ * LOCALS, these are the flags of collect() in pystuck/_stacks.py, with the same values. */
 enum {
     PS_COLLECT_REPR = 1,
     PS_COLLECT_SOURCE = 2,

@@ -14,7 +14,7 @@ PyObject *ps_connection_make(struct ps_session *s, PyObject *callable);
 
 /* Makes `connection` the connection of the session, unless the session has a connection already or
  * has ended. Takes ownership of the reference `connection`. Returns 0, or -1 with an exception if
- * the object has no dict `_config`. */
+ * connection._config cannot be read or is not a dict. */
 int ps_connection_take(struct ps_session *s, PyObject *connection);
 
 /* Returns the connection of the session. Makes the connection if it does not exist yet. A new

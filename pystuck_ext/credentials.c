@@ -86,7 +86,8 @@ static const struct ps_credentials nothing = {.uids = {UINT32_MAX, 0}, .gids = {
 
 /* ---- This process --------------------------------------------------------------------------- */
 
-/* Adds the rights of one thread to *all. Returns true if this succeeded or the thread has ended. */
+/* Adds the rights of one thread to *all. name: the entry of the thread in /proc/self/task. Returns
+ * true if the rights were added, or if the thread has ended. */
 static bool add_thread(struct ps_credentials *all, const char *name)
 {
     char path[PATH_SIZE];

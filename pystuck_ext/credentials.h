@@ -25,10 +25,10 @@ struct ps_credentials {
  * cannot be read. Uses two descriptors while it runs, and about 10 us for each thread. */
 bool ps_credentials_of_program(struct ps_credentials *all);
 
-/* Reads the capabilities of the process of user `uid` that connected to a Unix socket. Returns
- * false if the process has ended, has got rights from the file of its program, or is in another
- * user namespace. Always returns false before Linux 6.5, because another process may have got the
- * pid of the peer on such a kernel. Uses two descriptors while it runs. */
+/* Reads the capabilities of the peer of `fd`, a Unix socket. uid: the peer's user. Returns false if
+ * the peer's process has ended, has got rights from the file of its program, or is in another user
+ * namespace. Before Linux 6.5, always returns false: on such a kernel, another process may have got
+ * the pid of the peer. Uses two descriptors while it runs. */
 bool ps_capabilities_of_peer(int fd, uid_t uid, uint64_t *capabilities);
 
 /* True if every gid exists in this process's user namespace. In this case, the overflow gid is an

@@ -41,9 +41,10 @@ unsigned ps_gil_life(void)
 
 /* Python calls this function after its own end, so the function must not call Python. Changes
  * `life` and closes all servers. If a thread has compared `life` with the life of its thread state
- * just before the change, it may be about to take the GIL with a thread state that was freed.
- * Python ends such a thread, but only until Python is started again. So this function waits until
- * no thread is taking the GIL, for TAKING_WAIT_MS at most. */
+ * just before the change, it may be about to take the GIL with a thread state that was freed. As
+ * long as Python is not started again, Python ends such a thread, or from 3.14 on makes it hang.
+ * After a new start, the thread would use the freed thread state. So this function waits until no
+ * thread is taking the GIL, for TAKING_WAIT_MS at most. */
 static void end_life(void)
 {
     at_exit = false;

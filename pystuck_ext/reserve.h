@@ -26,9 +26,9 @@
 #define PS_RESERVE_MEMORY ((size_t)24 << 20)
 
 /* Call ps_reserve_begin when a server has started, and ps_reserve_end when it is closed. The first
- * server fills the reserve. The last server that is closed frees it, and waits until its thread has
- * ended if that thread is idle. If a part cannot be kept aside, the reserve has no such part; that
- * is not an error. */
+ * server fills the reserve. When the last server is closed, ps_reserve_end frees the reserve. If
+ * the reserve's thread is idle, ps_reserve_end also waits until this thread has ended. If a part
+ * cannot be kept aside, the reserve has no such part; that is not an error. */
 void ps_reserve_begin(void);
 void ps_reserve_end(void);
 
