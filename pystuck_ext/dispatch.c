@@ -142,9 +142,9 @@ static PyObject *call(PyObject *function, PyObject *args, PyObject *pairs)
 
 /* ---- The handlers --------------------------------------------------------------------------- */
 
-/* Each handler gets its arguments in a tuple whose length has been checked. ARG(i) is the i-th
- * argument; MORE(i) is true if there is an i-th argument. A handler returns a new reference, or
- * NULL with an exception. */
+/* Each handler gets its arguments in a tuple whose length has been checked. ARG(i) is the argument
+ * with index i, counted from 0; MORE(i) is true if there is an argument with index i. A handler
+ * returns a new reference, or NULL with an exception. */
 #define ARG(i)  PyTuple_GET_ITEM(args, i)
 #define MORE(i) (PyTuple_GET_SIZE(args) > (i))
 
@@ -177,8 +177,8 @@ static PyObject *handle_setattr(struct ps_session *s, PyObject *args)
     return set_attribute(s, ARG(0), ARG(1), ARG(2));
 }
 
-/* Calls function(*positional, **keywords). The i-th argument of the request contains the keywords;
- * if the request has no i-th argument, there are no keywords. */
+/* Calls function(*positional, **keywords). args: the arguments of the request. ARG(i) contains the
+ * keywords; if the request has no argument with index i, there are no keywords. */
 static PyObject *call_with(PyObject *function, PyObject *positional, PyObject *args, Py_ssize_t i)
 {
     ps_auto PyObject *pairs = MORE(i) ? ps_new_ref(ARG(i)) : PyTuple_New(0);
@@ -211,8 +211,8 @@ static PyObject *handle_str(struct ps_session *s, PyObject *args)
     return PyObject_Str(ARG(0));
 }
 
-/* Calls type(obj).op(obj, other). op: the name in the 3rd argument; if there is no 3rd argument,
- * __cmp__. */
+/* The arguments are obj, other and op. Calls type(obj).op(obj, other). If the request has no op,
+ * calls __cmp__. */
 static PyObject *handle_cmp(struct ps_session *s, PyObject *args)
 {
     ps_auto PyObject *op = MORE(2) ? ps_new_ref(ARG(2)) : PyUnicode_FromString("__cmp__");

@@ -12,8 +12,9 @@
 
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* LIMIT_WITH_GIL: how much is read while this thread keeps the GIL, which takes up to about 20 ms.
- * LIMIT_WITHOUT_GIL: how much is read without the GIL, which takes up to about 200 ms. */
+/* Limits for the memory that is read, in bytes. LIMIT_WITH_GIL: for reading with the GIL, which
+ * takes up to about 20 ms. LIMIT_WITHOUT_GIL: for reading without the GIL, which takes up to about
+ * 200 ms. */
 #define LIMIT_WITH_GIL    (STACKREADER_LIMIT / 100)
 #define LIMIT_WITHOUT_GIL (STACKREADER_LIMIT / 10)
 

@@ -13,8 +13,8 @@
 
 struct ps_facts {
     struct report report;
-    struct report_process *process; /* NULL: nothing is known. Only the members that the comment of
-                                     * ps_facts_add names are facts */
+    struct report_process *process; /* NULL: nothing is known. ps_facts_add adds to the
+                                     * answer only the members that its comment names */
     bool locals;                    /* the frames have local variables */
     int64_t *activity;              /* for each thread: see ps_without_gil_read */
 };
@@ -28,8 +28,8 @@ void ps_facts_begin(struct ps_facts *facts, struct ps_state *state, bool locals)
 
 /* Call with the GIL, after the frames were collected. Adds the states and system calls of the
  * threads, and the shortages. Releases the GIL while it reads. A thread that has run since
- * ps_facts_begin gets no system call. So each other thread was in the same system call when its
- * frames were collected. */
+ * ps_facts_begin gets no system call. So a thread that gets a system call was in this system call
+ * when its frames were collected. */
 void ps_facts_read_kernel(struct ps_facts *facts);
 
 /* Completes a process that pystuck/_stacks.py has returned. Adds `native_id`, `state`, `cpu` and

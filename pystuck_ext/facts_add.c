@@ -150,7 +150,7 @@ static void free_known(struct known *k)
 
 /* Returns the thread of the facts that has the ident of the tuple `thread`; NULL if there is no
  * such thread. If a thread has states in several interpreters, the facts have several threads with
- * this ident. In this case, returns one with the frames of the tuple if possible. Sets *same to
+ * this ident. In this case, prefers a thread that has the frames of the tuple. Sets *same to
  * whether the result has the frames of the tuple. */
 static const struct report_thread *find_known(const struct known *k, PyObject *thread, bool *same)
 {
