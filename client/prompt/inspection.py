@@ -513,8 +513,9 @@ def _pystuck_inspection(run, collector):
 
         def __exit__(self, *error):
             if getattr(sys, "argv", None) is not self._argv:
-                # Another client's script began later. When that script ends, it will set sys.argv
-                # to the list self._argv again.
+                # Another client's script began after this script. When the later script ends, it
+                # sets sys.argv to self._argv. So this list gets the arguments from before this
+                # script.
                 self._argv[:] = self._before or ()
             sys.argv, namespace["__file__"] = self._before, self._file
             if self._before is None:

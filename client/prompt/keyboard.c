@@ -47,7 +47,7 @@
 /* The request for a report of the cursor's position. The report is ESC [ row ; column R. */
 #define REPORT_REQUEST "\033[6n"
 
-/* The byte for Ctrl-D in the modes in which the terminal passes on each key. */
+/* The byte that the terminal sends for Ctrl-D when it passes on each key, see terminal.h. */
 #define END_KEY '\004'
 
 static struct {
@@ -102,8 +102,8 @@ static size_t report_length(const char *text, size_t len, int *column)
     return sscanf(copy, "\033[%4d;%4dR%n", &row, column, &n) == 2 ? (size_t)n : 0;
 }
 
-/* Removes the requested reports from the bytes that were read, and stores the column of the latest
- * report. */
+/* Removes reports of the cursor's position from the bytes that were read, at most as many as were
+ * requested. Stores the column of the latest report. */
 static void take_report(void)
 {
     size_t i, n;
@@ -172,9 +172,9 @@ static ssize_t read_terminal(void)
 
 /* ---- The rest of a paste after Ctrl-C -------------------------------------------------------- */
 
-/* True if a burst (`len` bytes of text) belongs to the paste in which Ctrl-C was pressed, and is
- * not keys. age_ms: the time since the Ctrl-C or, if bursts were dropped after the Ctrl-C, since
- * the last of these bursts. */
+/* True if a burst (`len` bytes of text) belongs to the paste in which Ctrl-C was pressed; false if
+ * the burst counts as keys. age_ms: the time since the Ctrl-C or, if bursts were dropped after the
+ * Ctrl-C, since the last of these bursts. */
 static bool is_rest_of_paste(const char *text, size_t len, int64_t age_ms)
 {
     const bool has_end = has_line_end(text, len);

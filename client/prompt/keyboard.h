@@ -39,7 +39,7 @@ int keyboard_byte(void);
  * Other bursts, and all bursts of up to 3 bytes, count as keys and are kept. */
 void keyboard_interrupt(void);
 
-/* Call this while reading a paste whose end the terminal marks. */
+/* Call this before each byte is read from a paste whose end the terminal marks. */
 void keyboard_note_paste(void);
 
 /* Reads and stores the bytes that the terminal has, without waiting. */

@@ -20,8 +20,8 @@
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-/* Splits the argument of a magic. If the argument cannot be split, prints an error and returns
- * false. */
+/* Splits the argument of a magic into words. If a quote is not closed, if the argument ends with a
+ * backslash, or if there is no memory, prints an error and returns false. */
 static bool split(struct words *out, const struct magic *magic, const char *argument)
 {
     if (words_split(out, argument) == 0)
@@ -59,8 +59,9 @@ static bool parse_cells(const char *word, struct cell_history_range *out)
 
 /* ---- %edit ----------------------------------------------------------------------------------- */
 
-/* Returns the text for %edit: cell N or the latest cell, or "" if no cell has been run yet. Prints
- * an error and returns NULL if the argument is wrong. */
+/* Returns the code that %edit opens. argument: the number of a cell; "": the latest cell. If
+ * argument is "" and no cell has been run yet, returns "". If argument is not the number of a cell,
+ * prints an error and returns NULL. */
 static const char *cell_to_edit(struct shell *shell, const struct magic *magic,
                                 const char *argument)
 {
