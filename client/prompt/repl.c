@@ -29,7 +29,8 @@ struct repl {
 };
 
 /* Writes the prompt to r->prompt: "In [3]: " for the first line of a cell, and "...: " with the
- * same width for its other lines. If no cell can run: "held> " or "gone> ". */
+ * same width for its other lines. If no cell can run, writes "held> " if the shell is blocked, and
+ * "gone> " if there is no connection. */
 static void make_prompt(struct repl *r, bool is_first)
 {
     const struct evaluator *evaluator = r->shell.evaluator;

@@ -31,9 +31,9 @@
  * although the program cannot run cells. */
 #define GIL_WAIT_MS 300
 
-/* How long an interruption of a cell waits until the server gets the GIL, in ms. After this time
- * the cell is not interrupted. If one thread keeps the GIL, the interruption does not wait this
- * long. */
+/* How long to wait until the server gets the GIL, which it needs to interrupt a cell, in ms. After
+ * this time the cell is not interrupted. If stacks_ask_gil() says that one thread keeps the GIL,
+ * the cell is not interrupted either, and this wait is left out. */
 #define TURN_WAIT_MS 1000
 
 /* The request that is sent when connecting: asks the server only for the state of the GIL. */

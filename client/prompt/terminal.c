@@ -144,8 +144,8 @@ static void note(int number)
         terminal.continued = true;
 }
 
-/* Catches a signal, unless the process ignores the signal. A shell without job control, for
- * example, ignores SIGTSTP. */
+/* Catches a signal, unless the client was started with this signal ignored. For example, a shell
+ * without job control may start the client with SIGTSTP ignored. */
 static void catch_signal(int number, void (*handler)(int))
 {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};

@@ -413,7 +413,7 @@ static enum core_outcome add_python(const struct dump *d, size_t index, struct r
 }
 
 /* Adds the Pythons of the process to the report. Fails if the first Python cannot be read. Leaves
- * out each other Python that cannot be read. */
+ * out any later Python that cannot be read. */
 static enum core_outcome add_pythons(const struct dump *d, struct report *report)
 {
     enum core_outcome outcome = add_python(d, 0, report);
@@ -445,9 +445,9 @@ static enum core_outcome read_core(struct dump *d, const struct options *options
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */
 
-/* The reading of a core file by a separate thread, because the file may be on a file server that
- * does not answer. If the separate thread is left behind, it owns this struct. Otherwise, the
- * thread that waits owns it. */
+/* The arguments and results of the separate thread that reads a core file. The thread is separate
+ * because the file may be on a file server that does not answer. If this thread is left behind, it
+ * owns this struct. Otherwise, the thread that waits for it owns this struct. */
 struct job {
     const struct options *options;
     int timeout_ms; /* how long the reading may be blocked */

@@ -22,7 +22,8 @@ void trouble_core(char *out, size_t size, const char *path, int fd, enum core_re
 void trouble_given(char *out, size_t size, const char *given, const struct core_images *images,
                    enum give_result result);
 
-/* Says why a needed executable or library of the process was not found. file: its index. */
+/* Says why a needed executable or library of the process was not found. file: the index of this
+ * executable or library in core->files. */
 void trouble_image(char *out, size_t size, const char *path, const struct core_images *images,
                    size_t file);
 
