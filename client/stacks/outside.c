@@ -395,7 +395,7 @@ static enum outside_result add_python(const struct outside_process *t, size_t in
 }
 
 /* Adds the Pythons of the process to the report. If the first Python cannot be read, adds nothing
- * and sets *out to the reason. Leaves out each other Python that cannot be read. */
+ * and sets *out to the reason. Leaves out any later Python that cannot be read. */
 static void add_pythons(const struct outside_process *t, struct report *report, struct outside *out)
 {
     struct outside other = {.result = OUTSIDE_READ};
@@ -409,8 +409,9 @@ static void add_pythons(const struct outside_process *t, struct report *report, 
 
 /* ---- On a thread of its own ------------------------------------------------------------------ */
 
-/* The reading of one process. The thread that reads the process and the thread that waits each own
- * a reference to this struct. A reading thread that is left behind keeps its reference. */
+/* The arguments and results of the thread that reads one process. This thread and the thread that
+ * waits for it each own a reference to this struct. If the reading thread is left behind, it keeps
+ * its reference. */
 struct job {
     atomic_int refs;
     struct outside_process process;

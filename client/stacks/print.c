@@ -14,8 +14,8 @@
 #include "stacks/print_tasks.h"
 #include "text.h"
 
-/* Prints the first findings with their lines, the number of further findings, and an empty line.
- * Prints nothing if there are no findings. */
+/* Prints at most FINDINGS_SHOWN findings with their further lines, the number of findings that are
+ * left out, and an empty line. Prints nothing if there are no findings. */
 static void put_findings(const struct printer *p, const report_findings *findings)
 {
     size_t shown = findings->count < FINDINGS_SHOWN ? findings->count : FINDINGS_SHOWN, i, j;

@@ -29,12 +29,12 @@ void stacks_print_why(FILE *stream, const struct report_process *process, bool i
 void stacks_print_locks(FILE *stream, const lock_list *locks);
 
 /* Prints the stacks of a process. FORMAT_TEXT prints these parts, if the process has them:
- *   - the findings: each on a line, and its further lines begin with two spaces; and an empty line
- *     after the last finding
+ *   - each finding: one line, and further lines that begin with two spaces. An empty line follows
+ *     the last finding.
  *   - each thread and greenlet: a line with the title; the frames, the innermost last; the notes,
- *     such as what the thread waits for, on lines that begin with "  # "; and an empty line. The
- *     title has the remark "(moving)" if the stack is not exact, or "(incomplete)" if such a stack
- *     is from a core file.
+ *     such as what the thread waits for, on lines that begin with "  # "; and an empty line. If the
+ *     stack is not exact, the title has a remark: "(incomplete)" if the stack is from a core file,
+ *     else "(moving)".
  *   - the tasks of asyncio (print_tasks.h)
  *   - a line that says what is missing
  * If is_full is false, many threads with equal stacks are printed once, and the frames that only

@@ -116,7 +116,7 @@ static size_t count_thread_start(const report_frames *frames)
     return count >= 2 ? count : 0;
 }
 
-/* True if a frame is one of `python -m pystuck`, which runs a program. */
+/* True if the code of a frame is in pystuck/__main__.py, which runs a program. */
 static bool is_of_pystuck(const struct report_frame *f)
 {
     static const char file[] = "/pystuck/__main__.py";

@@ -15,8 +15,8 @@
 #define INDENTED_MAX 10
 #define INDENTATION  2
 
-/* How many findings are read to know whether a loop is blocked. A malicious server may make many
- * loops and threads. */
+/* The most findings that are read for each loop to find out whether the loop is blocked. There is a
+ * limit because a malicious server may report very many loops and findings. */
 #define FINDINGS_READ 1000
 
 /* True if a finding says that the loop of this thread is blocked. */
@@ -66,7 +66,8 @@ static void put_task(const struct printer *p, const struct report_task *t)
     fputc('\n', p->stream);
 }
 
-/* Prints the tasks of a row together. Returns false if there is no memory. */
+/* Prints the tasks of one row of the tree as a group. tasks: the indices of these `count` tasks.
+ * Returns false if there is no memory. */
 static bool put_group(const struct printer *p, const struct report_process *process,
                       const size_t *tasks, size_t count)
 {
