@@ -48,7 +48,8 @@ static struct character character_at(const char *text, size_t len)
 
 /* True if the character must not be sent to a terminal. This is true for control characters, for
  * line separators, for bytes that are not UTF-8, and for characters that change the direction of
- * text, which can make a text look like another one (see https://trojansource.codes). */
+ * text. These characters can make a text look like a different text (see
+ * https://trojansource.codes). */
 static bool is_harmful(struct character c)
 {
     static const struct {

@@ -204,9 +204,9 @@ int file_begin(struct file_new *out, int folder, mode_t mode)
     return -1;
 }
 
-/* Gives the file its name. Fails with EEXIST if a file of that name exists. Uses a hard link on
- * file systems that do not support RENAME_NOREPLACE. Uses syscall(), because musl has no
- * renameat2(). */
+/* Renames the temporary file to `name`. Fails with EEXIST if a file of that name exists. Uses a
+ * hard link on file systems that do not support RENAME_NOREPLACE. Uses syscall(), because musl has
+ * no renameat2(). */
 static int move(const struct file_new *file, const char *name)
 {
     if (syscall(SYS_renameat2, file->folder, file->temporary, file->folder, name,

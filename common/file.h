@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * file: opens and writes files in directories where another user may have put a link, a FIFO or
- * another file in their place.
+ * file: opens and writes files in directories where another user may have put a link, a FIFO or a
+ * different file in place of the expected file.
  */
 #ifndef COMMON_FILE_H
 #define COMMON_FILE_H

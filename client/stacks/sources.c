@@ -174,7 +174,8 @@ static size_t await_files(struct job *job)
     return ready;
 }
 
-/* Takes ownership of the descriptor root. For the other arguments, see struct job. */
+/* Makes a job without files; NULL: out of memory. The arguments are members of struct job. Takes
+ * ownership of the descriptor root, also if there is no memory. */
 static struct job *job_new(int root, uid_t user, int64_t latest)
 {
     struct job *job = calloc(1, sizeof(*job));
