@@ -325,8 +325,8 @@ bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline)
     else if (goes_on)
         waits = read_for(c, s) != RPYC_OK && !c->at_end;
     pthread_mutex_unlock(&c->lock);
-    /* If a long message waits for its turn, its bytes are not read, so a poll would return at once.
-     */
+    /* If a long message waits for its turn, the fd is not polled: the bytes of the message are not
+     * read yet, so a poll would return at once. */
     if (waits)
         stream_wait(conn_awaits_turn(c) ? -1 : conn_fd(c), POLLIN, NULL, deadline, &why);
     rpyc_error_clear(&why);

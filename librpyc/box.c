@@ -95,7 +95,7 @@ int box_check_value(const rpyc_conn *conn, const rpyc_value *v, struct rpyc_erro
     return 0;
 }
 
-/* Appends a reference to a local object, and counts the object as sent to the peer once more. */
+/* Appends a reference to a local object. Adds 1 to the number of times that the object was sent. */
 static int put_local(rpyc_conn *conn, struct buffer *out, rpyc_value *v, struct rpyc_error *err)
 {
     const struct id_pack pack = local_id_pack(v);

@@ -301,8 +301,9 @@ static bool take_str(struct brine_reader *r, struct brine_item *item)
     return true;
 }
 
-/* Reads the number of items of a container and opens the container. tag: the tag of the tuple,
- * which was read already; in brine, a frozenset or slice contains a tuple. */
+/* Reads the number of items of a container and opens the container. type: the container's type. In
+ * brine, a frozenset or slice contains a tuple. tag: the tag of this tuple or, if the container is
+ * a tuple, its own tag. This tag was read already. */
 static bool take_tuple(struct brine_reader *r, size_t tag, enum brine_type type,
                        struct brine_item *item)
 {

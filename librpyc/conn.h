@@ -110,8 +110,8 @@ void conn_forked(struct conn *c);
 
 bool conn_closed(struct conn *c);
 
-/* True if this side closed the connection because the peer was too slow or memory ran out. Even
- * then, later calls fail with RPYC_ECLOSED. */
+/* True if this side closed the connection because the peer was too slow or memory ran out. Later
+ * calls do not return this reason as a code: they fail with RPYC_ECLOSED. */
 bool conn_gave_up(struct conn *c);
 
 /* True if the connection is not closed, but other code of this process has closed its fd. The fd's
@@ -167,8 +167,8 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
                               int64_t *seq);
 
 /* Completes the request in `out` and begins another one behind it. Both are sent in one message.
- * After an error (RPYC_ENOMEM, RPYC_ELIMIT), call conn_abandon or a function that sends `out`. A
- * function that sends `out` then fails. */
+ * After an error (RPYC_ENOMEM, RPYC_ELIMIT), still call conn_abandon or a function that sends
+ * `out`. After such an error, each function that sends `out` fails. */
 int conn_request_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t *seq,
                       struct rpyc_error *err);
 
@@ -220,8 +220,8 @@ void conn_notify_done(struct conn *c, struct pending *p, void (*notify)(void *ar
  * another thread that is in conn_wait. */
 void conn_cancel(struct conn *c, struct pending *p);
 
-/* Frees p. No thread may be waiting for its reply. If the reply has arrived and was not moved, or
- * if it arrives later, the reply goes to the `unclaimed` callback. */
+/* Frees p. Do not call while a thread waits for the reply to p. If the reply has arrived and was
+ * not moved, or if it arrives later, the reply goes to the `unclaimed` callback. */
 void conn_forget(struct conn *c, struct pending *p);
 
 /* ---- Requests of the peer ------------------------------------------------------------------- */
@@ -257,12 +257,12 @@ int conn_serve(struct conn *c, struct rpyc_error *err);
  * at the deadline at the latest. Returns -1 with err filled if the connection has ended, else 0. */
 int conn_attend(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
-/* Like conn_attend, but reads on behalf of another thread. That thread is serving a request and
- * does not read, because it runs the request, or because it waits for something that may never
- * come. Queues each request for that thread. That thread may read at any time, because this
+/* Like conn_attend, but reads on behalf of `thread`, another thread. `thread` is serving a request
+ * and does not read, because it runs the request, or because it waits for something that may never
+ * come. Queues each request for `thread`. `thread` can start to read at any time, because this
  * function does not keep the read role while it waits. Does not close the connection at the end of
  * the peer's stream, since the peer may still read the reply. Only for connections without
- * bind-threads. Returns false if that thread serves no request, or if nothing more can be read. */
+ * bind-threads. Returns false if `thread` serves no request, or if nothing more can be read. */
 bool conn_attend_for(struct conn *c, pthread_t thread, deadline_t deadline);
 
 /* Finds the first request to `handler` that is queued for `thread`. Removes the request from the
