@@ -268,7 +268,8 @@ static int show(struct evaluator *s, rpyc_value *value, bool quiet, int width,
         return 0;
     if (rpyc_type_of(value) == RPYC_OBJECT)
         return rpyc_build(&result->text, err, "s",
-                          "<the modules of this process: modules['os'], modules.os>");
+                          "<the modules of this process; use modules['os'] or modules.os to get a "
+                          "module>");
     return display_value(s->conn, value, width, host, &result->text, err);
 }
 

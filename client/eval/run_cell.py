@@ -480,7 +480,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             return sorted(name for name in sys.modules if "." not in name)
 
         def __repr__(self):
-            return "<the modules of this process: modules['os'], modules.os>"
+            return "<the modules of this process; use modules['os'] or modules.os to get a module>"
 
     def remember(number, value):
         """Adds a value to Out and assigns it to _. First moves the values: __ to ___, and _ to __.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * complete_cells: a source of candidates for Tab, which calls completion.py in the debuggee.
+ * complete_cells: candidates for the Tab key. Gets the candidates by calling completion.py in the
+ * debuggee.
  */
 #ifndef CLIENT_PROMPT_COMPLETE_CELLS_H
 #define CLIENT_PROMPT_COMPLETE_CELLS_H

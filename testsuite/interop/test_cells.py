@@ -191,7 +191,8 @@ def test_builtins_may_be_hidden_by_variables(server: Debuggee) -> None:
     hidden = "list = str = len = type = isinstance = repr = Exception = eval = compile = 1"
     hidden += "\nsuper = getattr = setattr = set = dict = sorted = object = globals = range = 2"
     assert cells(server, hidden, "print('printed')", "print = 5", "[list, print]", "modules") == (
-        "printed\n[1, 5]\n<the modules of this process: modules['os'], modules.os>\n"
+        "printed\n[1, 5]\n"
+        "<the modules of this process; use modules['os'] or modules.os to get a module>\n"
     )
     assert failure(server, hidden, "1/0").endswith("ZeroDivisionError: division by zero\n")
 
