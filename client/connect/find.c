@@ -115,7 +115,7 @@ static void find_socket(struct server *s, const struct sockets *ours)
     sockets_free(&theirs);
 }
 
-/* True if a thread of another process has the inode of the same socket in its name. */
+/* True if the name of a thread of another process contains the inode of the socket of *s. */
 static bool is_disputed(const struct servers *servers, const struct server *s)
 {
     for (size_t i = 0; i < servers->count; i++)
@@ -125,12 +125,14 @@ static bool is_disputed(const struct servers *servers, const struct server *s)
 }
 
 /* Decides whether the socket whose inode is in the name of a thread belongs to the process of this
- * thread. This is not certain, because a program can give a thread any name. If the client has no
- * permission to read the descriptors of the process, it compares the user who created the socket
- * with the user of the process. If these users are equal, the socket belongs to the process. If
- * root created the socket, the socket may also belong to the process, because the process may have
- * run as root at that time. This counts as certain if the process now has the client's user, else
- * as probable. */
+ * thread. A program can give a thread any name, so the name alone proves nothing. If the client has
+ * no permission to read the descriptors of the process, it compares the user who created the socket
+ * with the user of the process:
+ *   - The users are equal. The socket belongs to the process.
+ *   - Root created the socket. The process may have run as root at that time. The result is
+ *     SERVER_IS_OWN if the process now has the client's user, else SERVER_IS_LIKELY. It is
+ *     SERVER_IS_NONE if a thread of another process names the same socket.
+ *   - Otherwise, the socket does not belong to the process. */
 static enum server_is judge(const struct servers *servers, const struct server *s)
 {
     switch (process_has_socket(s->pid, s->tid, s->inode)) {

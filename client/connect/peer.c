@@ -94,8 +94,8 @@ static enum found find_end(int fd, const struct sockaddr_storage *theirs,
     }
 }
 
-/* Turns an IPv4-mapped IPv6 address (::ffff:127.0.0.1) into the IPv4 address, because the kernel
- * lists such sockets as IPv4. */
+/* Turns an IPv4-mapped IPv6 address (::ffff:127.0.0.1) into the IPv4 address. The kernel lists the
+ * socket of an IPv4 server with the IPv4 address, even if the client's socket is an IPv6 socket. */
 static void unmap(struct sockaddr_storage *address)
 {
     const struct sockaddr_in6 in6 = *(struct sockaddr_in6 *)address;
@@ -107,10 +107,10 @@ static void unmap(struct sockaddr_storage *address)
     memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
-/* Finds the socket at the other end of a TCP connection, and its user. This is the socket that
- * accept() returned. If there is no such socket yet, or no longer, this is the listening socket.
- * Does not search for a listening socket if the server is on another machine: a local socket that
- * listens on the same address and port would be a different server. */
+/* Finds the socket that accept() returned to the server of a TCP connection, and the socket's user.
+ * If the server has not accepted the connection yet, or has closed it, finds the listening socket
+ * instead. Does not search for a listening socket if the server is on another machine: a local
+ * socket that listens on the same address and port would be a different server. */
 static struct peer identify_tcp(int fd)
 {
     struct sockaddr_storage ours = {0}, theirs = {0}, none = {0};
@@ -229,8 +229,9 @@ static void warn(const struct peer *peer, const char *where)
 }
 
 /* Without --server-user USER: accepts servers of the client's own user, servers of root, and
- * servers on other machines. If the server belongs to another or an unknown user, prints a warning.
- * If the client runs as root without --server-user any, refuses such a server. */
+ * servers on other machines. If the server belongs to another or an unknown user:
+ *   - If the client runs as root without --server-user any, refuses the server.
+ *   - Otherwise, accepts the server and prints a warning. */
 static int check_address(const struct peer *peer, const struct trust *trust, const char *where,
                          struct rpyc_error *err)
 {

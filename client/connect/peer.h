@@ -17,8 +17,8 @@
  *   - pid: if this is not 0, the connection must lead to this process. The server may then belong
  *     to any user, unless --server-user names one
  * Waits up to 200 ms for the server to accept the connection. Returns 0, or -1 with RPYC_EINVAL and
- * a sentence, or with RPYC_ECLOSED if the server has closed the connection. Can be used as the
- * member check of struct rpyc_options. */
+ * a sentence, or with RPYC_ECLOSED if the server has closed the connection. Can be stored in the
+ * member `check` of struct rpyc_options. */
 int peer_check(int fd, void *data, struct rpyc_error *err);
 
 /* True if it is certain that the socket at the other end of the connection fd belongs to the

@@ -28,8 +28,8 @@ struct sockets {
 /* The owner of a socket. */
 struct socket_owner {
     uid_t user;          /* the user who created or accepted the socket */
-    unsigned long inode; /* 0: no process has the socket open: it is closed, or not accepted yet.
-                          * `user` is not valid in this case */
+    unsigned long inode; /* 0: no process has the socket open, because the socket is closed or its
+                          * connection not accepted yet. `user` is not valid in this case */
 };
 
 /* Appends a copy of *one. If there is no memory, does not change the list. */

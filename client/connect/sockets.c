@@ -161,8 +161,8 @@ struct search {
 
 /* Checks whether a line has the socket that is searched for. In a search for a connected socket,
  * returns false when the socket is found; this ends the search. In a search for a listening socket,
- * always returns true, so that all lines are read: a socket that listens on exactly this address is
- * preferred to a socket that listens on all addresses. */
+ * always returns true, so that all lines are read: a socket that listens on exactly the address
+ * search->local is preferred to a socket that listens on all addresses. */
 static bool compare(void *data, char *line)
 {
     struct search *search = data;

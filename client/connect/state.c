@@ -171,7 +171,8 @@ static bool say(char *out, const char *format, ...)
     return true;
 }
 
-/* If a thread of the process cannot run, writes why and returns true. Otherwise returns false. */
+/* If the thread tid cannot run, writes why and returns true. Otherwise returns false. tid: the main
+ * thread of the process, or the thread of the server. */
 static bool say_thread(const struct server *s, pid_t tid, char *out)
 {
     char state = thread_state(s->pid, tid), where[80], name[64];
@@ -264,8 +265,8 @@ static pid_t look_for_running_thread(pid_t pid)
 }
 
 /* Writes which thread runs, or that no thread runs. Call this if the server has accepted the
- * connection. If such a server does not answer, it waits for the GIL or for one of the program's
- * own locks. The kernel does not show which of these the server waits for. */
+ * connection. If the server then does not answer, it waits for the GIL or for one of the program's
+ * own locks. The kernel does not show for which of these locks the server waits. */
 static void say_threads(const struct server *s, const char *shortage, char *out)
 {
     pid_t tid = look_for_running_thread(s->pid);

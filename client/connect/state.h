@@ -13,15 +13,15 @@
 #define STATE_TEXT_SIZE 768
 
 /* Writes the end of a sentence that begins with "process 7 (python3 x.py) ", for example "is
- * stopped: continue it with 'kill -CONT 7'". Writes the first of these states that applies:
+ * stopped: continue it with 'kill -CONT 7'". Writes the first of these facts that is true:
  *
- *     - the server's thread or the process has ended, is stopped, is stopped by a debugger, is
- *       frozen, or is in uninterruptible sleep
- *     - connections wait that the server does not accept
- *     - a thread of the program runs, or no thread of the program runs
+ *     1. the server's thread or the process has ended, is stopped, is stopped by a debugger, is
+ *        frozen, or is in uninterruptible sleep
+ *     2. the server does not accept the connections that wait in its queue
+ *     3. a thread of the program runs, or no thread of the program runs
  *
- * For the last two states, the text also names a resource that is used up, see procfs/shortage.h.
- * out must have STATE_TEXT_SIZE bytes. Takes up to half a second. */
+ * In cases 2 and 3, the text also names a resource that is used up, see procfs/shortage.h. out must
+ * have STATE_TEXT_SIZE bytes. Takes up to half a second. */
 void state_describe(const struct server *server, char *out);
 
 /* How many connections wait until the program accepts them, and how many may wait at most. */

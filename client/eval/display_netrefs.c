@@ -16,8 +16,8 @@
 
 static void put_value(FILE *out, const rpyc_value *value);
 
-/* Returns the escape sequence of a character if repr() writes it with a letter or a second
- * backslash. NULL: repr() does not. */
+/* Returns the escape sequence that repr() writes for a newline, a carriage return, a tab or a
+ * backslash. NULL: c is another character. */
 static const char *letter_escape(unsigned char c)
 {
     switch (c) {

@@ -118,7 +118,7 @@ static bool goes_on(void *arg)
 }
 
 /* Waits for the result of a step of a chain. If s->cells is NULL, the client cannot interrupt the
- * step on the server, so an interruption only ends the wait, at once. */
+ * step on the server. In this case, an interruption ends only the client's wait. */
 static int wait_for_step(void *arg, rpyc_pending *pending, rpyc_value **out, struct rpyc_error *err)
 {
     struct evaluator *s = arg;
