@@ -78,10 +78,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
     class Replaced:
         """Replaces a stream of sys while a cell runs.
 
-        On the cell's thread, this object is connected to the client. On all other threads, it
-        passes all calls to the stream that was in sys before. Cells of several clients may overlap
-        and end in any order. Code that a cell awaits runs on the thread of an asyncio loop. In this
-        code, the context variable `awaited_by` has the cell's number.
+        Calls by the cell go to the client: calls on the cell's thread, and calls by code that the
+        cell awaits. Awaited code runs on the thread of an asyncio loop. In awaited code, the context
+        variable `awaited_by` has the cell's number. All other calls go to the stream that was in
+        sys before. Cells of several clients may overlap and end in any order.
         """
 
         _pystuck_stream = True
@@ -98,10 +98,10 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             """Restores the stream. If an exception interrupts this method, call it again."""
             if getattr(sys, self._name) is self:
                 setattr(sys, self._name, self._outer())
-            self._thread = None  # from now on, all calls go to the stream that was there before
+            self._thread = None  # from now on, all calls go to self._before
 
         def _outer(self):
-            """The stream that was there before. Skips streams of cells that have ended."""
+            """The stream that was in sys before this one. Skips streams of ended cells."""
             outer = self._before
             while getattr(type(outer), "_pystuck_stream", False) and outer._thread is None:
                 outer = outer._before
@@ -581,7 +581,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         sources[filename] = source
 
     def tell():
-        """Sends the ident of this thread to the client, if it has changed."""
+        """Sends the ident of this thread to the client, unless this ident was sent last."""
         if threading.get_ident() != told[0]:
             told[0] = threading.get_ident()
             tell_thread(told[0])
@@ -611,7 +611,7 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
             for stream in streams:
                 stream.end()
 
-    # To interrupt a cell, the client looks for a frame with this name.
+    # To interrupt a cell, the client looks for the frame of a function with this name.
     def _pystuck_cell(streams, function):
         try:
             for stream in streams:

@@ -34,7 +34,8 @@ static bool is_servers(const char *line)
             (strstr(text, ", in __getitem__") || strstr(text, ", in __getattr__")));
 }
 
-/* Copies a traceback without the frames of the server. Inserts `first` after the last heading. */
+/* Copies a traceback without the frames of the server. Inserts the text `first` after the last line
+ * "Traceback (most recent call last):". */
 static void copy_traceback(FILE *out, const char *text, const char *first)
 {
     const char *last = NULL, *line, *found;
@@ -57,7 +58,7 @@ static void copy_traceback(FILE *out, const char *text, const char *first)
         fputc('\n', out);
 }
 
-/* Returns the lines of a frame that stands for the chain, for free(). NULL: out of memory. */
+/* Returns traceback lines that show the chain as a frame, for free(). NULL: out of memory. */
 static char *frame_of(int number, const char *source)
 {
     size_t len = strcspn(source, "\n");
