@@ -227,8 +227,9 @@ static int worst(int status, int other)
     return status > other ? status : other;
 }
 
-/* Prints the Pythons of a process, from the entry `first` of the report on, each with a heading.
- * Prints nothing in JSON. */
+/* Prints the stacks of each Python of a process, with a heading. The stacks are in the entries of
+ * report->processes from the index `first` on: one entry for each Python. In JSON, prints nothing.
+ */
 static void print_pythons(const struct report *report, size_t first, const struct options *options)
 {
     char heading[128];
@@ -409,9 +410,9 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects. If the connection fails, *conn is NULL. In this case, if the options name a process and
- * its stacks were to be printed, tries to read the stacks from outside and to print them. If that
- * is not done or fails, prints why the connection failed. Returns the exit status. */
+/* Connects. If the connection fails, *conn is NULL. In this case, if the options name a process
+ * whose stacks were to be printed, calls show_outside() to print them. If show_outside() is not
+ * called or prints nothing, prints why the connection failed. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, const struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
@@ -496,9 +497,9 @@ static void print_process(const struct options *options, pid_t pid, const struct
 }
 
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
- * status. If the process itself could not be read, this is the result of failure_of(). Otherwise,
- * it is the highest of these: EXIT_FAILURE if a descendant that runs Python could not be read, and
- * the statuses that --check has found. */
+ * status. If the process itself could not be read, the exit status is the result of failure_of().
+ * Otherwise, the exit status is the highest of these: EXIT_FAILURE if a descendant that runs Python
+ * could not be read, and the statuses that --check has found. */
 static int show_family(const struct options *options)
 {
     struct report report __attribute__((cleanup(report_free)));
@@ -677,10 +678,10 @@ static int show_core(const struct options *options)
     return print_all(&report, options);
 }
 
-/* Opens /dev/null for each of stdin, stdout and stderr that is closed. If one of them stayed
- * closed, the connection's socket would get its descriptor, and output would be sent to the
- * debuggee. stdin is opened for writing, stdout and stderr for reading, so that reading stdin and
- * writing the other two still fail. */
+/* Opens /dev/null for each of stdin, stdout and stderr that is closed. If stdout stayed closed, the
+ * connection's socket would get the descriptor 1, and output would be sent to the debuggee. stdin
+ * is opened for writing, stdout and stderr for reading, so that reading stdin and writing stdout or
+ * stderr still fail. */
 static void occupy_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -98,9 +98,9 @@ static bool has_cell(const struct cell_history *j, size_t from, int number)
     return false;
 }
 
-/* True if cell_history_write() must write entry i. If cells is not NULL, the number of the entry
- * must be in this range, and no later entry may have the same number. If cells is NULL, the entry
- * must be a cell or have Python code. */
+/* True if cell_history_write() must write entry i. If cells is not NULL: true if the number of the
+ * entry is in the range *cells and no later entry has the same number. If cells is NULL: true if
+ * the entry is a cell or has Python code. */
 static bool is_among(const struct cell_history *j, size_t i, const struct cell_history_range *cells)
 {
     const struct cell_history_entry *entry = &j->entries[i];

@@ -260,8 +260,8 @@ static void add_file(struct completions *out, const char *name, char quote)
         completions_add(out, name);
 }
 
-/* Adds the names of the files in a directory that begin with prefix. Names of directories get a
- * slash at the end. */
+/* Adds the names of the files in a directory, but only names that begin with prefix. Names of
+ * directories get a slash at the end. */
 static void add_files(struct completions *out, const char *directory, const char *prefix,
                       char quote)
 {

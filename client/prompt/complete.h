@@ -15,7 +15,7 @@
 /* The candidates. Initialize with zeros. All texts are UTF-8 without control characters. */
 struct completions {
     size_t typed; /* number of characters before the cursor with which each candidate begins */
-    char *common; /* the longest common prefix of the candidates; NULL: there are none */
+    char *common; /* the longest common prefix of the candidates; NULL: no candidates */
     char *ending; /* the text to insert after the candidate if there is only one; or NULL */
     size_t total; /* number of candidates */
     char **shown; /* the first candidates */
