@@ -27,7 +27,7 @@ enum ps_gil_job_state { PS_JOB_PENDING, PS_JOB_RUNNING, PS_JOB_DONE, PS_JOB_REFU
 /* A job: what `run` does while it has the GIL. */
 struct ps_gil_job {
     /* Called on the helper's thread with the GIL, after ps_thread_enter. NULL: the job does
-     * nothing. Such a job shows that the GIL was available when the job is DONE. */
+     * nothing. If such a job becomes DONE, the helper's thread could take the GIL. */
     void (*run)(struct ps_gil_job *job);
 
     /* Frees the job. Called on the helper's thread without the GIL, after `run`, if the job was

@@ -104,8 +104,8 @@ static bool reads_lock(const struct python *py, enum lock_kind kind, PyObject *l
  *
  *     1. with objects, and the words that lock_words() must find for them
  *     2. with the managers of `with` blocks, and what these managers hold
- *     3. from list.count(5), which compares
- *     4. from a `with`, which enters
+ *     3. as the __eq__ of an object that list.count(5) compares with 5
+ *     4. as the __enter__ of the manager of a `with` block
  *
  * locks: (callbacks, lock, other, stacked, recursive). callbacks: a collections.deque. lock, other
  * and stacked: Locks or None. recursive: an RLock or None. All names are ASCII, because for other
@@ -367,7 +367,7 @@ static bool is_call(const struct probe *p, const char *name, PyObject *self, boo
            call.is_timed == is_timed;
 }
 
-/* Checks during the first call of `check`. */
+/* Does the checks that belong to the first call of `check`. Returns what is wrong, or NULL. */
 static const char *check_variables(struct probe *p, PyObject *arguments)
 {
     const struct raw_frame *frame = &p->stack.frames[0];
@@ -384,7 +384,7 @@ static const char *check_variables(struct probe *p, PyObject *arguments)
     return reads_classes(p, PyTuple_GET_ITEM(words, 4)) ? NULL : OFFSETS_WRONG("classes");
 }
 
-/* Checks during the second call of `check`. */
+/* Does the checks that belong to the second call of `check`. Returns what is wrong, or NULL. */
 static const char *check_blocks(struct probe *p, PyObject *arguments)
 {
     const struct raw_frame *frame = &p->stack.frames[0];
@@ -405,7 +405,8 @@ static const char *check_blocks(struct probe *p, PyObject *arguments)
     return is_call(p, "check", p->self, false) ? NULL : OFFSETS_WRONG("calls");
 }
 
-/* Checks during the third call of `check`, from list.count, or the fourth call, from a `with`. */
+/* Does the checks that belong to the third call of `check`, which list.count makes, or to the
+ * fourth call, which a `with` block makes. Returns what is wrong, or NULL. */
 static const char *check_later(const struct probe *p)
 {
     bool right;
