@@ -70,7 +70,8 @@ static bool are_list_offsets(const struct offsets *o)
 
 /* True if the pointer to the first interpreter is at its offset in the runtime. The pointer to the
  * main interpreter usually has the same value. So up to 3.12, also checks that this second pointer
- * directly follows the first one. From 3.13 on, ps_offsets_agree compares the offset. */
+ * directly follows the first one. From 3.13 on, ps_offsets_agree compares the offset with the
+ * offset that Python publishes. */
 static bool is_list_head(const struct python *py)
 {
     const void *runtime = (const void *)(uintptr_t)py->runtime;
@@ -441,8 +442,9 @@ static bool are_frames(struct probe *p)
     return i == p->stack.count && (!frame || p->stack.cut);
 }
 
-/* True if the innermost frame has the right owner and the right place in memory. The frame of a
- * function is on the thread's data stack, whose used part grows with each call. */
+/* True if the innermost frame has the right owner and, if it is the frame of a function, the right
+ * place in memory: on the thread's data stack, whose used part grows with each call. in_generator:
+ * the innermost frame is the frame of a generator. */
 static bool is_on_stack(struct probe *p, bool in_generator)
 {
     const struct offsets *o = p->py->offsets;
