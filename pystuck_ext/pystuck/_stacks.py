@@ -749,7 +749,7 @@ def _read(path, size):
 
 
 def _decoded(data, numbers):
-    """Return a dict of lines of a source file, keyed by number. data: the bytes of the file."""
+    """Return the lines `numbers` of a source file: a dict, keyed by number. data: the file's bytes."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -762,7 +762,7 @@ def _decoded(data, numbers):
 
 
 def _lines_of_file(path, numbers):
-    """Return a dict of lines of a file, keyed by number.
+    """Return a dict that has the lines `numbers` of a file, keyed by number.
 
     Returns None if the file cannot be read, and {} if it is not a regular file or is too long.
     """
@@ -788,7 +788,7 @@ def _lines_of_file(path, numbers):
 
 
 def _split(text, numbers):
-    """Return a dict of lines of a text, keyed by number."""
+    """Return the lines `numbers` of a text: a dict, keyed by number."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return {number: lines[number - 1] for number in numbers if 0 < number <= len(lines)}
 
@@ -817,7 +817,7 @@ def _is_made_up(name):
 
 
 def _from_loader(names, numbers):
-    """Return a dict of lines that a module's loader has, keyed by number. May run any code."""
+    """Return the lines `numbers` from a module's loader: a dict, keyed by number. May run any code."""
     spec = names.get("__spec__")
     loader = names.get("__loader__") or getattr(spec, "loader", None)
     get_source = getattr(loader, "get_source", None)
@@ -984,7 +984,7 @@ def _names_of(module):
 
 
 def _bases(cls):
-    """Return the MRO of a class; () for a class of C that is not ready."""
+    """Return the MRO of a class; () for a C class that PyType_Ready() has not completed."""
     return _mro(cls) or ()
 
 
@@ -1608,7 +1608,7 @@ class _Tasks:
             lines = passed[:1] * len(managers)
         if i + 1 < len(chain) and chain[i + 1][1].f_code.co_name == "__aenter__":
             managers = managers[:-1]  # this block has not been entered yet
-        # The coroutines that this one awaits may have released the locks, too.
+        # Not only this coroutine, but also the coroutines that it awaits may have released the locks.
         is_doubtful = any(known.may_release(frame) for _, frame in chain[i:])
         for manager, line in zip(managers, lines):
             for each, may_release in known.inner_managers(manager, is_doubtful):
