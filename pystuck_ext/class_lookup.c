@@ -25,8 +25,8 @@ static PyObject *module_global(PyObject *module_name, PyObject *name)
 }
 
 /* Some classes of the interpreter, such as the class of functions, have the __module__ "builtins",
- * although the module builtins does not contain them. Returns the class of this kind that has this
- * name: borrowed, or NULL. */
+ * although the module builtins does not contain them. Returns the one of these classes that has the
+ * name `name`, borrowed, or NULL if none of these classes has this name. */
 static PyTypeObject *nameless_class(const char *name, size_t len)
 {
     static const struct {

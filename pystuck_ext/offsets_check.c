@@ -411,7 +411,7 @@ static bool is_frame(struct probe *p, struct raw_frame *raw, PyFrameObject *fram
                PyFrame_GetLineNumber(frame);
 }
 
-/* True if Python does not show this frame. */
+/* True if Python does not show the frame `raw`. */
 static bool is_hidden(struct probe *p, const struct raw_frame *raw)
 {
     bool added;

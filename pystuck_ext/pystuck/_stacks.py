@@ -749,7 +749,10 @@ def _read(path, size):
 
 
 def _decoded(data, numbers):
-    """Return the lines `numbers` of a source file: a dict, keyed by number. data: the file's bytes."""
+    """Return the lines `numbers` of a source file: a dict, keyed by number.
+
+    data: the bytes of the file.
+    """
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -817,7 +820,7 @@ def _is_made_up(name):
 
 
 def _from_loader(names, numbers):
-    """Return the lines `numbers` from a module's loader: a dict, keyed by number. May run any code."""
+    """Return the lines `numbers` from a module's loader: a dict by number. May run any code."""
     spec = names.get("__spec__")
     loader = names.get("__loader__") or getattr(spec, "loader", None)
     get_source = getattr(loader, "get_source", None)
@@ -1608,7 +1611,8 @@ class _Tasks:
             lines = passed[:1] * len(managers)
         if i + 1 < len(chain) and chain[i + 1][1].f_code.co_name == "__aenter__":
             managers = managers[:-1]  # this block has not been entered yet
-        # Not only this coroutine, but also the coroutines that it awaits may have released the locks.
+        # Not only this coroutine, but also the coroutines that it awaits may have released the
+        # locks.
         is_doubtful = any(known.may_release(frame) for _, frame in chain[i:])
         for manager, line in zip(managers, lines):
             for each, may_release in known.inner_managers(manager, is_doubtful):
