@@ -179,8 +179,8 @@ bool elf_find_section(const struct elf *elf, const char *name, struct elf_sectio
 
 /* Takes `size` bytes from the beginning of *notes, and returns a pointer to them. Also removes the
  * padding behind these bytes, which may be missing at the end of the notes. before: the number of
- * bytes between the last aligned place and the bytes that are taken. Returns NULL if fewer than
- * `size` bytes are left. */
+ * bytes between an aligned place and the bytes that are taken. Returns NULL if fewer than `size`
+ * bytes are left. */
 static const unsigned char *take(struct elf_notes *notes, size_t size, size_t before)
 {
     const unsigned char *start = notes->at;

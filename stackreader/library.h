@@ -78,7 +78,7 @@ enum library_function library_function(const struct library *l, uint64_t code);
  * argument of the function. Returns LOCK_NONE for functions that do not wait. */
 enum lock_kind library_waits_for(enum library_function function);
 
-/* True if an object is an instance of a class or of a class that is derived from it. */
+/* True if an object is an instance of `class`, or of a class that is derived from `class`. */
 bool library_is_a(const struct python *py, const struct library *l, uint64_t object,
                   enum library_class class);
 

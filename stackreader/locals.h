@@ -15,7 +15,7 @@
 
 /* Reads the names of the local variables of a code object, in the order of their slots. Writes the
  * addresses of at most LOCAL_NAMES_MAX str objects to `to`. Returns the number of addresses.
- * Returns 0 if there are more names, or if not all can be read. */
+ * Returns 0 if there are more names, or if some of the names cannot be read. */
 size_t locals_names(const struct python *py, const struct code_shape *shape, uint64_t *to);
 
 /* Sets `locals` of a frame of a report: the variables that have a value, in the order of the code.

@@ -95,7 +95,7 @@ def originals():
 
 
 def caches(name):
-    """Return the number of code units after the instruction that are its caches."""
+    """Return how many code units of caches follow the instruction."""
     if MINOR <= 10:
         return 0
     known = getattr(opcode, "_inline_cache_entries", None)

@@ -35,8 +35,7 @@ static bool has_not_run(const struct joining *j, const struct report_thread *t,
            m->activity(m, (pid_t)t->native_id) == check->activity;
 }
 
-/* True if the thread state of t may be used by another native thread than the one with the ident of
- * t. */
+/* True if a native thread that does not have the ident of t may be using the thread state of t. */
 static bool is_borrowed(const struct joining *j, const struct report_thread *t,
                         const struct thread_check *check)
 {

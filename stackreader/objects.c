@@ -373,7 +373,8 @@ size_t tuple_read_member(const struct python *py, uint64_t object, int member, u
     return tuple.count;
 }
 
-/* Returns the index of a text among some str, or -1. items: their addresses. */
+/* Returns the index of the first str that is equal to `text`; -1 if there is no such str. items:
+ * the addresses of `count` objects. */
 static int place_of(const struct python *py, const uint64_t *items, size_t count, const char *text)
 {
     struct text_copy copies[TEXT_COPIES_MAX];

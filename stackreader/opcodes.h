@@ -35,12 +35,13 @@ enum operation {
     OP_WITH_EXCEPT_START /* calls __exit__ after an exception */
 };
 
-/* Which instruction is executed next. */
+/* Which instruction Python executes after an instruction. "The following instruction" is behind the
+ * instruction and its caches in the code. `argument` is the argument of the instruction. */
 enum flow {
-    FLOW_NEXT = 1,          /* the next one */
-    FLOW_JUMP_FORWARD = 2,  /* the one that is `argument` units after the next one */
-    FLOW_JUMP_BACKWARD = 4, /* the one that is `argument` units before the next one */
-    FLOW_JUMP_TO = 8        /* the one whose index in units is `argument` */
+    FLOW_NEXT = 1,          /* the following instruction */
+    FLOW_JUMP_FORWARD = 2,  /* the start of the following instruction + `argument` units */
+    FLOW_JUMP_BACKWARD = 4, /* the start of the following instruction - `argument` units */
+    FLOW_JUMP_TO = 8        /* the instruction with the index `argument`, in units */
 };
 
 /* How the change of the depth of the value stack depends on the argument a of the instruction:
@@ -57,7 +58,7 @@ enum effect {
 
 struct opcode {
     uint8_t operation; /* enum operation */
-    uint8_t caches;    /* the number of units after the instruction that are its caches */
+    uint8_t caches;    /* how many code units of caches follow the instruction */
     uint8_t flow;      /* a sum of enum flow; 0: the function ends */
     uint8_t effect;    /* enum effect, if the instruction does not jump */
     int8_t base, factor;

@@ -10,8 +10,8 @@
 
 /* True if the frame may have accessed the attribute `release` of `object` since it executed the
  * instruction at the offset `since` (in bytes; -1: since the frame began). The present values of
- * variables and attributes show whose attribute `release` an instruction accesses. If they do not
- * show this, the instruction is taken for an access to `object`. */
+ * variables and attributes show of which object an instruction accesses the attribute `release`. If
+ * these values do not show the object, this function assumes that the object is `object`. */
 bool may_release(const struct python *py, struct value_room *room, const struct raw_frame *frame,
                  int64_t since, uint64_t object);
 

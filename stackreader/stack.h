@@ -8,9 +8,9 @@
 #include "code.h"
 #include "frames.h"
 
-/* Reads the frames of a thread, and sets count, state, cut, and `read` and `line` of each frame. If
- * the stack is moving, reads it again, at most STACK_TRIES times in all. The arguments are those of
- * frames_read and code_read. */
+/* Reads the frames of a thread. Sets the members `count`, `state` and `cut` of *stack, and the
+ * members `read` and `line` of each frame. If the stack is moving, reads the stack again, at most
+ * STACK_TRIES times in all. The arguments are those of frames_read and code_read. */
 void stack_read(const struct python *py, struct code_cache *cache, struct arena *arena,
                 uint64_t thread, pid_t native_id, struct raw_stack *stack);
 

@@ -73,10 +73,10 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
     return confirmed;
 }
 
-/* True if the innermost function, a function of the library, makes this call in order to wait for
- * its own first argument. For example, Condition.wait first waits for a lock that it has made: this
- * is a wait for the Condition. Then Condition.wait waits for the lock of the Condition: this is not
- * a wait for the Condition. */
+/* True if a wait in `call` is really a wait for the first argument of `function`. function: the
+ * function of the library that makes this call; the innermost frame runs it. For example,
+ * Condition.wait first waits for a lock that it has made: this is a wait for the Condition. Then
+ * Condition.wait waits for the lock of the Condition: this is not a wait for the Condition. */
 static bool waits_on_behalf(const struct gathering *g, enum library_function function,
                             const struct c_call *call)
 {
