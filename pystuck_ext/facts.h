@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Facts for an answer to STACKS that the collector pystuck/_stacks.py does not know: what the
+ * Facts that the collector pystuck/_stacks.py does not know, for the answer to STACKS: what the
  * threads wait for and hold, their states, their system calls, and what the process has used up.
  * The facts are gathered before and after the collector reads the frames, and are added to the
  * collector's answer.

@@ -328,10 +328,10 @@ def _is_runnable(native_id):
 def _is_at_work(running):
     """True if the thread of a call has run since the latest look at it, or waits for a processor.
 
-    If the latest look was a short time ago, its result is returned again. A thread that waits for
-    the GIL has run, because it wakes up after each switch interval. A thread that is blocked in a
-    lock or in a system call has not run. The entry stores a look as a tuple (seconds, CPU time,
-    result).
+    running: the call's entry in the registry. Its item LOOK is the latest look, as a tuple
+    (seconds, CPU time, result). If this look was a short time ago, its result is returned again. A
+    thread that waits for the GIL has run, because it wakes up after each switch interval. A thread
+    that is blocked in a lock or in a system call has not run.
     """
     now, cpu = _system.now(), _cpu_time(running[_Running.THREAD])
     since, before, result = running[_Running.LOOK]
@@ -541,7 +541,11 @@ def _sort_out(items):
 
 
 def _finish(item):
-    """Wait for the call of an item that is being made for another client. Sets item.status."""
+    """Set item.status: wait until the call of the item has returned or counts as stuck.
+
+    The call has begun, perhaps for another client. If the time limit is reached first, the item is
+    skipped.
+    """
     while item.status is None:
         now = _system.now()
         item.look(now)
@@ -1477,9 +1481,10 @@ class _Tasks:
     """Collects the tasks of all loops of all threads, and the objects that they wait for."""
 
     def __init__(self, frames, want):
-        """frames: returns the innermost frames of threads, by ident. want: asks for a source line.
+        """frames: a function that returns the innermost frames of threads, by ident.
 
-        want is called with (code object, lines, globals).
+        want: a function that asks for source lines. Its arguments: code object, line numbers,
+        globals.
         """
         self._frames, self._want = frames, want
         self._asyncio = _Asyncio()
@@ -1506,7 +1511,7 @@ class _Tasks:
         self._drop_released()
 
     def _named(self, tasks, deadline):
-        """Return (key that sorts, name, id, task) of the tasks; only of some if there are many."""
+        """Return a list of (sort key, name, id, task). If there are many tasks, leaves some out."""
         found = []
         for each in tasks[: _TASKS_SORTED * _TASKS_MAX]:
             if len(found) >= _TASKS_MAX and _system.now() > deadline:

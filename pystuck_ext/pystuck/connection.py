@@ -197,7 +197,7 @@ class Connection:
     # ---- Called by the native server -----------------------------------------------------------
 
     def _connected(self) -> None:
-        """Tell the service that the client has connected. The service may raise to refuse it."""
+        """Tell the service that the client has connected. An exception refuses the client."""
         if self._local_root is not None:
             self._local_root.on_connect(self)
 
