@@ -35,8 +35,8 @@ struct ps_client {
  * for the client any more. */
 typedef void (*ps_serve_client)(void *context, struct ps_client *client);
 
-/* Called when a client has hung up, or the server ends the client's connection, because the session
- * may be busy and not notice. Called with a lock held. Must not wait. */
+/* Called when a client has hung up, or when the server ends the client's connection. The session
+ * may be busy, and not notice this otherwise. Called with a lock held. Must not wait. */
 typedef void (*ps_hung_up)(void *session);
 
 /* Logs a line: a warning if a client is refused, an error if the server fails. source: the client
@@ -107,10 +107,10 @@ void ps_client_left(struct ps_client *client);
 /* Frees a client. Call after ps_client_left(), when no thread works for the client any more. */
 void ps_client_done(struct ps_client *client);
 
-/* Returns the number of forks between the process that started the first server, or called
- * ps_fork_watch first, and this one. An object that was made with another count belongs to a parent
- * process and must not be used: its threads, and the threads that held its locks, exist only in
- * that process. */
+/* Returns the number of forks that lead from the first process that called ps_fork_watch, or
+ * started a server, to the present process. An object that was made with another count belongs to a
+ * parent process. It must not be used: its threads, and the threads that held its locks, exist only
+ * in the parent process. */
 unsigned ps_fork_count(void);
 
 /* Begins to count forks, if no server was started yet in this process. */

@@ -33,13 +33,13 @@ struct ps_session_ops {
     /* Returns the netref for a reference in a message: see ps_netref_resolve. */
     PyObject *(*resolve)(struct ps_session *s, const struct id_pack *pack);
 
-    /* The main function of each further thread of a session whose client binds threads. Gives
-     * back a reference to the session at its end. */
+    /* The main function of each further thread of a session whose client binds threads. Before it
+     * returns, gives back a reference to the session. */
     void (*work)(void *session);
 
     /* Runs on a thread of its own, which is started when the client has hung up while a request
-     * runs. Releases the objects of the session if the request does not end soon. Gives back a
-     * reference to the session at its end. */
+     * runs. Releases the objects of the session if the request does not end soon. Before it
+     * returns, gives back a reference to the session. */
     void (*reap)(void *session);
 };
 
