@@ -125,7 +125,8 @@ static void wait_with_timers(struct spare *spare)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
-/* Call with the lock held, which is released meanwhile. Runs the first job, and frees it. */
+/* Call with the lock held. Releases the lock, runs and frees the first job, and takes the lock
+ * again. */
 static void run_job(struct spare *spare)
 {
     struct job *job = STAILQ_FIRST(&spare->jobs);
@@ -184,9 +185,9 @@ static bool is_idle(const struct spare *spare)
     return !spare->is_busy && STAILQ_EMPTY(&spare->jobs);
 }
 
-/* Passes a function to the thread of the reserve, which runs it after the functions that it was
- * given before. at_once: true to do this only if the thread is idle. Returns false if the thread
- * will not run the function. */
+/* Passes a function to the thread of the reserve, which runs it after the functions that were
+ * passed earlier. at_once: passes the function only if the thread is idle. Returns false if the
+ * thread will not run the function. */
 static bool hand_over(void *(*run)(void *), void *arg, bool at_once)
 {
     struct job *job = malloc(sizeof(*job));

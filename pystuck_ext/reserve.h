@@ -39,15 +39,15 @@ void ps_reserve_end(void);
  * client still uses the reserve; after that client has left, the next call succeeds. */
 int ps_reserve_accept(int listener);
 
-/* Closes the socket of a client. If the reserve is not full, the descriptor becomes one of the
- * reserve. It is never free in between, because a program that opens descriptors in a loop would
- * then get it. */
+/* Closes the socket of a client. If the reserve is not full, adds the descriptor to the reserve.
+ * The descriptor is never free meanwhile, so a program that opens descriptors in a loop cannot get
+ * the descriptor. */
 void ps_reserve_close(int fd);
 
 /* ps_reserve_lend makes sure that `count` descriptors (one or two) can be opened: if they are not
  * free, it closes the same number of descriptors of the reserve. Call ps_reserve_take_back when the
- * opened descriptors have been closed. It fills the reserve again, and returns false if the program
- * has no free descriptors for that. */
+ * opened descriptors have been closed. ps_reserve_take_back fills the reserve again, and returns
+ * false if the program has no free descriptors for the reserve. */
 void ps_reserve_lend(unsigned count);
 bool ps_reserve_take_back(void);
 

@@ -242,8 +242,8 @@ static void run_waiting(struct ps_gil_job *job)
     *t = (struct ps_session_thread){NULL, 0, false};
 }
 
-/* Frees a request that was withdrawn while it ran, and its reply. It was answered without the GIL,
- * or the client has gone. */
+/* Frees a request that was withdrawn while it ran, and the reply to it. The request was answered
+ * without the GIL, or the client has gone. */
 static void drop_waiting(struct ps_gil_job *job)
 {
     struct waiting *w = (struct waiting *)job;
@@ -309,9 +309,10 @@ static int step(struct waiting *w, struct rpyc_error *err)
     return conn_closed(w->c) ? error_set(err, RPYC_ECLOSED, "the connection is closed") : 0;
 }
 
-/* If it is time to answer without the GIL, answers this request if it is STACKS, or else the queued
- * requests that are STACKS. Returns 1 if this request was answered, 0 if not, -1 with err if the
- * connection must be closed. */
+/* Does nothing if it is not yet time to answer without the GIL. If this request is STACKS, answers
+ * it. If this request is not STACKS, or cannot be answered, answers the queued requests STACKS.
+ * Returns 1 if this request was answered, 0 if not, -1 with err if the connection must be closed.
+ */
 static int answer_without(const struct waiting *w, bool running, struct rpyc_error *err)
 {
     struct ps_gil_helper *helper = w->s->state->helper;
@@ -351,9 +352,9 @@ static enum outcome await(struct waiting *w, struct rpyc_error *err)
 }
 
 /* Called on the session's own thread, for a request other than STACKS, if the interpreter is
- * shutting down. Reads what the client has sent behind this request, and answers it if it is
- * STACKS. pystuck(1) sends GETROOT and STACKS together, and gives up if the first reply is an
- * exception for GETROOT. Returns 0, or -1 with err if the connection must be closed. */
+ * shutting down. Reads the requests that the client has sent behind this request, and answers those
+ * that are STACKS. pystuck(1) sends GETROOT and STACKS together, and gives up if the first reply is
+ * an exception for GETROOT. Returns 0, or -1 with err if the connection must be closed. */
 static int answer_behind(const struct ps_session *s, struct conn *c, struct rpyc_error *err)
 {
     if (s->state->life != ps_gil_life() || ps_session_this_thread()->attends)

@@ -162,8 +162,9 @@ static bool is_in_several(const struct report_process *p, const struct report_th
     return count > 1;
 }
 
-/* Compares a thread of the interpreter that the calling thread runs. Returns 1 if it was read
- * correctly, 0 if not, -1 if it cannot be compared because it has too many frames. */
+/* Compares what was read of a thread with what Python shows. The thread is one of the interpreter
+ * that the calling thread runs. own: it is the calling thread. Returns 1 if the thread was read
+ * correctly, 0 if not, -1 if it cannot be compared, for example because it has too many frames. */
 static int compare(const struct report_process *p, const struct report_thread *t, bool own,
                    const struct shown *shown)
 {
@@ -251,8 +252,9 @@ static bool reads_right(struct stackreader *r)
     return right;
 }
 
-/* Tries several times: an audit hook, or a finalizer that the garbage collector calls, may let
- * other threads run between the reading and the comparison. */
+/* True if the reader reads the threads correctly. Tries several times, because an audit hook, or a
+ * finalizer that the garbage collector calls, may let other threads run between the reading and the
+ * comparison. */
 static bool is_right(struct stackreader *r)
 {
     int i;

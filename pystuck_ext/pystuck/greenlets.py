@@ -21,7 +21,7 @@ def greenlet_frame_generator() -> Iterator[tuple[object, FrameType | None]]:
     The frame is None for a greenlet that is running: its frames are on the stack of its thread. If
     the program has not imported greenlet, there are no greenlets.
     """
-    # Read gr_frame from this class: a subclass may replace the attribute by its own code.
+    # A subclass may replace gr_frame by its own code. So gr_frame is read from the base class.
     base = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if not isinstance(base, type):
         return

@@ -60,9 +60,10 @@ def _text(title: str, frames: tuple) -> str:
 def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Iterator[str]:
     """Yield a text per thread and greenlet: its repr, then its frames as format_stack prints them.
 
-    A repr or a source file that blocks is left out: see _stacks. To find the greenlets, this looks
-    through all objects that the garbage collector knows. Greenlets that are running are left out:
-    their frames are on the stacks of their threads, and some of these threads are pystuck's own.
+    A repr or a source file that blocks is left out: see _stacks. To find the greenlets, this
+    function looks through all objects that the garbage collector knows. Greenlets that are running
+    are left out: their frames are on the stacks of their threads, and some of these threads are
+    pystuck's own, which are left out, too.
     """
     flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
     answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
