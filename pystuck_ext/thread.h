@@ -23,15 +23,16 @@ int ps_thread_start(struct ps_state *state, const char *name, void (*run)(void *
 void ps_thread_begin(struct ps_state *state);
 void ps_thread_end(struct ps_state *state);
 
-/* ps_thread_enter takes the GIL and sets the signal mask, which subprocesses and threads that a
- * request starts inherit. It returns false, and does not hold the GIL, if the interpreter is
- * shutting down or there is no memory. ps_thread_leave blocks signals again and releases the GIL.
+/* ps_thread_enter takes the GIL and sets the signal mask. If a request starts subprocesses or
+ * threads, they inherit this mask. ps_thread_enter returns false, and does not hold the GIL, if the
+ * interpreter is shutting down or there is no memory. ps_thread_leave blocks signals again and
+ * releases the GIL.
  */
 bool ps_thread_enter(struct ps_state *state, const sigset_t *mask);
 void ps_thread_leave(struct ps_state *state);
 
-/* Call with the GIL. Removes this thread from threading's list of threads. A request that calls
- * threading.current_thread(), or logs, adds it there as a dummy thread. */
+/* Call with the GIL. Removes this thread from threading's list of threads. If a request calls
+ * threading.current_thread(), or logs, threading adds this thread to the list as a dummy thread. */
 void ps_thread_leave_no_dummy(const struct ps_state *state);
 
 /* Call with the GIL. Deletes this thread's Python thread state, and removes the thread from

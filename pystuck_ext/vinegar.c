@@ -48,8 +48,8 @@ static bool put_value(struct buffer *out, PyObject *obj)
     return put_text(out, text ? text : PyUnicode_CheckExact(obj) ? obj : NULL) && ok;
 }
 
-/* These two functions append the name of an exception's class or module, and the args of an
- * exception. They return false if there is no memory. */
+/* put_attribute_text appends str() of an attribute, such as the name of an exception's class.
+ * put_args appends the args of an exception. Both return false if there is no memory. */
 
 static bool put_attribute_text(struct buffer *out, PyObject *obj, PyObject *name)
 {

@@ -21,9 +21,10 @@ struct ps_vinegar_policy {
     bool instantiate; /* classes of all modules are used */
 };
 
-/* Makes an exception of the class module.name, without arguments. If the policy does not allow the
- * class, or it cannot be made without arguments, the exception has a stand-in class of this name.
- * Returns a new reference, or NULL with an exception. */
+/* Makes an exception of the class module.name, without arguments. If this process does not have the
+ * class, if the policy does not allow the class, or if such an exception cannot be made without
+ * arguments, the exception has a stand-in class of this name. Returns a new reference, or NULL with
+ * an exception. */
 PyObject *ps_vinegar_new(struct ps_state *state, PyObject *module, PyObject *name,
                          const struct ps_vinegar_policy *policy);
 
