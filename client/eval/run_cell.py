@@ -79,9 +79,9 @@ def _pystuck_cells(write_out, write_err, read_line, tell_thread):
         """Replaces a stream of sys while a cell runs.
 
         Calls by the cell go to the client: calls on the cell's thread, and calls by code that the
-        cell awaits. Awaited code runs on the thread of an asyncio loop. In awaited code, the context
-        variable `awaited_by` has the cell's number. All other calls go to the stream that was in
-        sys before. Cells of several clients may overlap and end in any order.
+        cell awaits. Awaited code runs on the thread of an asyncio loop, where the context variable
+        `awaited_by` has the cell's number. All other calls go to the stream that was in sys before.
+        Cells of several clients may overlap and end in any order.
         """
 
         _pystuck_stream = True

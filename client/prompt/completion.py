@@ -186,8 +186,8 @@ def _pystuck_completion(run):
     builtin_methods = type(str.join), type(object.__init__), type(dict.__dict__["fromkeys"])
     plain_types = str, bytes, int, float, bool, type(None)
     frame_locals = type(sys._getframe().f_locals)  # FrameLocalsProxy from Python 3.13 on
-    # A getter that is written in C may run Python code. The getters with the following names do
-    # not, if they belong to built-in types.
+    # A getter that is written in C may run Python code. A getter of a built-in type with one of
+    # the following names runs no Python code.
     harmless = {
         "__bases__",
         "__cause__",
@@ -239,7 +239,7 @@ def _pystuck_completion(run):
         return unknown
 
     def computed(descriptor, value):
-        """The value that a descriptor in C returns; `unknown` if that might run Python."""
+        """The value that a descriptor in C returns; `unknown` if calling it might run Python."""
         if descriptor.__name__ == "__dict__":
             return descriptor.__get__(value)
         module = module_of_class(descriptor.__objclass__)
@@ -250,10 +250,11 @@ def _pystuck_completion(run):
         return descriptor.__get__(value)
 
     def bound(found, value, cls):
-        """The value of an attribute for which the __dict__ of a class has the object `found`.
+        """The value of an attribute that was found in the __dict__ of a class.
 
-        value: the object whose attribute is read, or `unknown` if an attribute of the class cls
-        itself is read. Returns `unknown` if reading the attribute might run code.
+        found: the object in this __dict__. value: the object whose attribute is read, or `unknown`
+        if an attribute of the class cls itself is read. Returns `unknown` if reading the attribute
+        might run code.
         """
         kind = type(found)
         if kind is staticmethod:
@@ -406,7 +407,7 @@ def _pystuck_completion(run):
     suffixes = importlib.machinery.all_suffixes()
 
     def modules_in(directory, prefix):
-        """Yields the names of the modules in a directory that begin with prefix."""
+        """Yields the names of the modules in a directory, if the names begin with prefix."""
         try:
             names = os.listdir(directory or ".")
         except (OSError, ValueError):
@@ -437,7 +438,7 @@ def _pystuck_completion(run):
         return found
 
     def modules(package, prefix):
-        """The names of the modules in a package that begin with prefix.
+        """The names of the modules in a package, but only names that begin with prefix.
 
         If package is "", returns the names of top-level modules.
         """
@@ -572,9 +573,9 @@ def _pystuck_completion(run):
     # ---- Keys ------------------------------------------------------------------------------------
 
     def subscript(typed):
-        """Returns (object whose key is typed, finished items of a tuple key, next item's tokens).
+        """Returns (object, finished items of a tuple key, tokens of the item or key at the cursor).
 
-        The object is `unknown` if the cursor is not in a subscript.
+        object: the object whose key is typed, or `unknown` if the cursor is not in a subscript.
         """
         if not typed.opened or typed.tokens[typed.opened[-1]][1] != "[":
             return unknown, (), []
@@ -634,12 +635,13 @@ def _pystuck_completion(run):
     def within_quotes(key, prefix, quote):
         """Return a key as the inside of a string literal: the source code between the quotes.
 
-        prefix and quote are the ones that the user has typed, such as b and ". Return None if a
+        prefix, quote: what the user has typed before the text, such as b and ". Return None if a
         literal with this prefix cannot express the key.
         """
         if type(key) is not (bytes if "b" in prefix else str) or source_of(key) is None:
             return None
-        # repr() uses single quotes for a text with a double quote.
+        # With a double quote before the key, repr() always writes single quotes around the text.
+        # The added double quote and the single quotes are removed again.
         text = repr(b'"' + key)[3:-1] if "b" in prefix else repr('"' + key)[2:-1]
         if quote[0] == '"':
             text = text.replace("\\'", "'").replace('"', '\\"')

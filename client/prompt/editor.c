@@ -175,9 +175,9 @@ static int go_to_end(struct editor *e)
 /* ---- The window ------------------------------------------------------------------------------ */
 
 /* Returns the cursor's row, counted from the start of the prompt, after the window was resized.
- * Some terminals wrap long rows anew, others leave them unchanged. If the cursor's row depends on
- * this, may ask the terminal for the cursor's column. The column usually shows what the terminal
- * did. */
+ * Some terminals wrap long rows anew, others leave them unchanged. If the row is not the same in
+ * both cases, asks the terminal for the cursor's column, unless the column is the same in both
+ * cases and e->rows is known. The column usually shows what the terminal did. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
     const struct position left = extent_of_line(e, e->columns).cursor;
@@ -280,7 +280,8 @@ static bool wait_for_key(struct editor *e)
             is_more = e->watch.ready(e->watch.arg);
             return_to_line(e);
         }
-        /* Keys that were typed after a Ctrl-C belong to the next line. */
+        /* Handles signals before keys, because keys that were typed after a Ctrl-C belong to the
+         * next line. */
         if ((keyboard_has_byte() || fds[0].revents) && !terminal_is_signalled())
             return true;
     }
@@ -435,8 +436,8 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi, because selecting them
- * resets all keys. */
+/* Binds pystuck's keys again if ~/.editrc has selected the keys of vi. libedit removes all other
+ * key bindings when the keys of vi are selected. */
 static void bind_in_vi(EditLine *el)
 {
     const char *keys;
