@@ -26,8 +26,9 @@ struct making {
     struct report *r;
     struct report_process *process;
     const struct wait_graph *g;
-    /* blocker[n]: the blocker of node n; NO_NODE: not known yet. Behind the blockers of all nodes
-     * are as many counts. The count of node n: how many waiters have n as their blocker. */
+    /* blocker[n]: the blocker of node n; NO_NODE: not known yet. The second half of this array,
+     * from g->count on, has a count for each node: how many waiters have the node as their blocker.
+     */
     size_t *blocker;
     struct waiter *waiters;
     size_t count;

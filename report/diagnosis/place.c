@@ -135,7 +135,7 @@ static bool put_function(struct buffer *out, const struct report_frame *f)
     return in_library || !is_module;
 }
 
-/* The maximum length of a file name, in bytes, from which the folder is removed. Without this
+/* The folder is not removed from a file name that is longer than this, in bytes. Without this
  * limit, a malicious report could make the diagnosis read a long name for each waiter. */
 #define FILE_MAX 4096
 

@@ -32,12 +32,12 @@ const struct report_frame *place_own_frame(const report_frames *frames);
 /* True if a frame is in the program's own code, not in a library. */
 bool place_is_own(const struct report_frame *frame);
 
-/* Appends a file, without its folder, and a line: "rules.py:41". REPORT_UNKNOWN: appends no line.
- */
+/* Appends a file, without its folder, and a line: "rules.py:41". If line is REPORT_UNKNOWN, appends
+ * only the file. */
 void place_put_line(struct buffer *out, struct report_text file, int64_t line);
 
-/* True if the file is that of a module of the standard library. module: the module in the form of a
- * path, such as "asyncio/events". */
+/* True if `file` is the file of `module`, a module of a library. The name of the module has the
+ * form of a path, such as "asyncio/events". */
 bool place_is_in(struct report_text file, const char *module);
 
 #endif

@@ -81,8 +81,8 @@ static size_t words_length(struct report_text text)
     return i;
 }
 
-/* True if the part of a `with` line after the words has no further call. This part may contain "as"
- * and a name, the colon, and code without a call. */
+/* rest: the part of a `with` line after the words that name the object. True if this part contains
+ * the colon, but no call. It may also contain "as" and a name, and code after the colon. */
 static bool ends_with(struct report_text rest)
 {
     rest = skip_blanks(rest);
