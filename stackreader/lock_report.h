@@ -5,11 +5,11 @@
  *
  * The certainty of a wait is "known" if the kernel confirms it, else "seen".
  *
- * The certainty of a hold is "known" if the object stores its owner (RLock). Other
- * holds are concluded from the frames. If a frame is in a `with` block of the lock, the hold is
- * "seen", or "likely" if the code inside the block may have released the Lock. If a frame will
- * release the Lock in a `finally` block, the hold is "likely". A Lock can have one holder only, so
- * the holds of a Lock are compared:
+ * The certainty of a hold is "known" if the object stores its owner (RLock). Other holds are
+ * concluded from the frames. If a frame is in a `with` block of the lock, the hold is "seen", or
+ * "likely" if the code inside the block may have released the Lock. If a frame will release the
+ * Lock in a `finally` block, the hold is "likely". A Lock can have one holder only, so the holds of
+ * a Lock are compared:
  *
  * - If exactly one hold of the Lock is "seen", the thread of this hold has the Lock, and the
  *   "likely" holds are removed.

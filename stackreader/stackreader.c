@@ -285,9 +285,9 @@ static bool set_frames(struct stackreader *r, struct arena *arena, struct report
     return !arena->failed;
 }
 
-/* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, if one thread has
- * created a thread state of a subinterpreter and another thread uses this thread state, the thread
- * state may have the native id of the thread that created it. */
+/* Returns the thread's native id if its CPU clock may be used, else 0. In 3.12, a thread
+ * state of a subinterpreter may have the native id of the thread that created the thread state,
+ * although another thread uses it. So this function returns 0 for threads of subinterpreters. */
 static pid_t clock_of(const struct report_thread *t)
 {
     return t->interpreter == 0 && t->native_id != REPORT_UNKNOWN ? (pid_t)t->native_id : 0;

@@ -33,7 +33,7 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
 void stackreader_free(struct stackreader *r);
 
 /* Makes all later calls of stackreader_read ignore wish->locks and wish->locals. Call this function
- * if the offsets that only locks and local variables need are wrong. */
+ * if those offsets are wrong that are needed only for locks and local variables. */
 void stackreader_refuse_locks(struct stackreader *r);
 
 /* True unless stackreader_refuse_locks was called. */
@@ -49,8 +49,8 @@ struct stackreader_wish {
                   * has a thread state in each of several interpreters (see native_threads.h) */
     bool locks;  /* also set what threads wait for and hold, and the objects of the process */
     bool locals; /* also set the local variables in the frames of threads whose frames are exact.
-                  * The local variables of a thread are read only if less than half of `limit` has
-                  * been used up before */
+                  * The local variables of a thread are read only if all earlier reads together
+                  * have used less than half of `limit` */
     size_t max_threads; /* stop after this number of threads; 0: read all */
     int64_t limit; /* how much memory is read, in bytes, where each read counts as READ_COST bytes
                     * more; 0: STACKREADER_LIMIT */

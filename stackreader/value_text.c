@@ -2,7 +2,7 @@
  *
  * The layouts of float and set objects are declared in Include/cpython/floatobject.h and
  * setobject.h of CPython. The offsets in these layouts are constants of this file and not members
- * of struct offsets, since they have not changed since 3.9.
+ * of struct offsets, because these offsets have not changed since 3.9.
  */
 #include "value_text.h"
 
