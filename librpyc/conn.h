@@ -137,8 +137,8 @@ bool conn_was_asked(struct conn *c);
 bool conn_awaits_turn(struct conn *c);
 
 /* conn_keep counts n bytes of a reply, which stay in memory until the peer has read them.
- * conn_unkeep subtracts them again. conn_keep counts nothing and returns false if all connections
- * that share the turns would then keep too many bytes together. */
+ * conn_unkeep subtracts them again. If these n bytes would put the total of all connections that
+ * share the turns above the limit, conn_keep counts nothing and returns false. */
 bool conn_keep(struct conn *c, size_t n);
 void conn_unkeep(struct conn *c, size_t n);
 

@@ -370,9 +370,9 @@ static bool names_class(const char *line, const char *name, const char **text)
     return true;
 }
 
-/* Appends the text after the class name in the last line of the traceback: this text is the result
- * of the class's own __str__. For an exception group, uses the line before the exceptions in the
- * group. Returns false if the traceback has no such line. */
+/* Takes the last line of the traceback, and appends the part that follows the class name to `out`.
+ * This part is the result of the class's own __str__. For an exception group, takes the line before
+ * the exceptions in the group. Returns false if the traceback has no such line. */
 static bool put_from_traceback(struct buffer *out, const struct rpyc_exception *exc)
 {
     bool is_group = strstr(exc->name, "Group") != NULL;

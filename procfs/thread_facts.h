@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * thread_facts: the states of the threads of a report, their system calls, what these calls wait
- * for, and how much of a CPU the running threads use. Uses no heap memory except for the report's
- * arena, and one descriptor at a time.
+ * for, and how much of a CPU the running threads use. Uses one descriptor at a time, and no
+ * heap memory except for the report's arena.
  */
 #ifndef PROCFS_THREAD_FACTS_H
 #define PROCFS_THREAD_FACTS_H

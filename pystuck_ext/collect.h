@@ -19,7 +19,7 @@ enum {
     PS_COLLECT_TASKS = 16
 };
 
-/* The time for all calls of the program's code that may block, in ms. */
+/* The limit, in ms, for the total time of those calls to the program's code that may block. */
 #define PS_COLLECT_BUDGET_MS 500
 
 /* Imports pystuck/_stacks.py, unless it has been imported. Returns 0, or -1 with an exception. */

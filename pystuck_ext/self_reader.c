@@ -162,9 +162,10 @@ static bool is_in_several(const struct report_process *p, const struct report_th
     return count > 1;
 }
 
-/* Compares what was read of a thread with what Python shows. The thread is one of the interpreter
- * that the calling thread runs. own: it is the calling thread. Returns 1 if the thread was read
- * correctly, 0 if not, -1 if it cannot be compared, for example because it has too many frames. */
+/* Compares what was read of a thread with what Python shows. The thread belongs to the
+ * interpreter in which the calling thread runs. own: the thread is the calling thread itself.
+ * Returns 1 if the thread was read correctly, 0 if not, -1 if it cannot be compared, for example
+ * because it has too many frames. */
 static int compare(const struct report_process *p, const struct report_thread *t, bool own,
                    const struct shown *shown)
 {

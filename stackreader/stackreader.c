@@ -327,7 +327,7 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
            memcmp((const void *)&r->facts, (const void *)&r->facts_again, sizeof(r->facts)) == 0;
 }
 
-/* Sets waits and holds of a thread whose frames are in r->stack. */
+/* Sets the members `waits` and `holds` of a thread whose frames are in r->stack. */
 static void set_locks(struct stackreader *r, struct arena *arena, struct report_thread *t,
                       struct thread_check *check)
 {

@@ -11,8 +11,8 @@
 
 #include "connect/address.h"
 
-/* Checks the server that the socket fd is connected to, before anything is sent. data is the struct
- * address that the socket was connected to:
+/* Checks the server that the socket fd is connected to, before anything is sent. data points to the
+ * struct address that the socket was connected to. These members of it are used:
  *   - trust: which users' servers are accepted; see struct trust, also for the warning on stderr
  *   - pid: if this is not 0, the connection must lead to this process. The server may then belong
  *     to any user, unless --server-user names one

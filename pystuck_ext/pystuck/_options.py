@@ -281,7 +281,7 @@ OPTIONS = (
         "max_objects",
         _values.Integer(1, 2**62),
         1_000_000,
-        "let one client hold at most this many objects; requests that would exceed this fail",
+        "let one client hold at most this many objects; a request for more of them fails",
     ),
     Option(
         "handshake_timeout",
