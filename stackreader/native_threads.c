@@ -91,7 +91,8 @@ static bool append_holds(struct arena *arena, struct report_thread *to,
     return true;
 }
 
-/* Merges the report about thread number `at` into that about thread number `first`. Returns false if the arena is full. */
+/* Merges the report about thread number `at` into that about thread number `first`. Returns false
+ * if the arena is full. */
 static bool join(const struct joining *j, size_t first, size_t at)
 {
     struct report_thread *to = &j->threads[first];

@@ -437,8 +437,8 @@ def test_input_without_end_is_given_up(start: Start) -> None:
     for _ in range(2):
         wait_until(lambda: reads_input(prompt), "the client's reading")
         prompt.type("\x03")
-        # The terminal prints ^C at once, and the client the new line when it has got the signal. Two
-        # signals at once would be one.
+        # The terminal prints ^C at once. The client prints the new line when it has got the signal.
+        # Two signals at once would be one.
         prompt.expect(r"\^C\r\n")
     prompt.expect(r"could not interrupt In \[0\]")
     prompt.number = -1
