@@ -572,15 +572,21 @@ static int watch_once(rpyc_conn **conn, const struct options *options)
     return show_stacks(*conn, options);
 }
 
+static void free_seen(struct stacks_seen **seen)
+{
+    stacks_seen_free(*seen);
+}
+
 /* For --watch: prints the stacks again and again, until watch_once() fails or --check finds
  * something. The user ends the client with Ctrl-C. Returns the exit status. */
 static int watch(struct options *options)
 {
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
+    struct stacks_seen *seen __attribute__((cleanup(free_seen))) = stacks_seen_new();
     struct timespec next;
     int status;
 
-    options->seen = stacks_seen_new();
+    options->seen = seen;
     if (!options->seen) {
         complain("out of memory");
         return EXIT_FAILURE;

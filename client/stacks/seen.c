@@ -35,6 +35,15 @@ struct stacks_seen *stacks_seen_new(void)
     return calloc(1, sizeof(struct stacks_seen));
 }
 
+void stacks_seen_free(struct stacks_seen *seen)
+{
+    if (!seen)
+        return;
+    arena_free(&seen->before.arena);
+    arena_free(&seen->now.arena);
+    free(seen);
+}
+
 void stacks_seen_begin(struct stacks_seen *seen)
 {
     arena_free(&seen->before.arena);

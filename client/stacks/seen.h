@@ -10,8 +10,11 @@
 
 struct stacks_seen;
 
-/* Returns an object that remembers no stacks yet, and is never freed. NULL: out of memory. */
+/* Returns an object that remembers no stacks yet, for stacks_seen_free(). NULL: out of memory. */
 struct stacks_seen *stacks_seen_new(void);
+
+/* Frees what was remembered. seen may be NULL. */
+void stacks_seen_free(struct stacks_seen *seen);
 
 /* Begins a round. Forgets all processes that were not in the previous round. */
 void stacks_seen_begin(struct stacks_seen *seen);
