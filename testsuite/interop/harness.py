@@ -157,6 +157,11 @@ def python() -> str:
     return build_setting("PYSTUCK_PYTHON")
 
 
+#: A thread that is blocked in the kernel remains. The sanitizers' check for leaks, which stops all
+#: threads, would wait for it.
+NO_LEAK_CHECK = {"ASAN_OPTIONS": "leak_check_at_exit=0"}
+
+
 def pystuck(
     *arguments: object,
     prefix: Sequence[str] = (),

@@ -25,6 +25,7 @@ import cores
 import pytest
 from faults import SLOW
 from harness import (
+    NO_LEAK_CHECK,
     PATIENCE,
     PROGRAMS,
     STRANGER,
@@ -371,7 +372,7 @@ def test_a_file_server_that_does_not_answer_is_given_up(dumped: Dumped) -> None:
     def read_it(*arguments: str) -> subprocess.CompletedProcess[str]:
         prefix = [python(), "-c", MOUNT_DEAD, str(lost)]
         try:
-            return pystuck("--timeout", "0.3", *arguments, prefix=prefix)
+            return pystuck("--timeout", "0.3", *arguments, prefix=prefix, **NO_LEAK_CHECK)
         finally:
             lost.rmdir()
 

@@ -22,6 +22,7 @@ import jsonschema
 import pexpect
 import pytest
 from harness import (
+    NO_LEAK_CHECK,
     PATIENCE,
     STRANGER,
     Running,
@@ -354,22 +355,21 @@ def first_syscall(pid: int) -> str:
 
 @needs_root
 def test_a_process_whose_memory_blocks_is_given_up() -> None:
+    def given_up(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return pystuck(*arguments, "--timeout", "0.3", **NO_LEAK_CHECK)
+
     with start(BLOCK_MODULES) as running:
         if running.read_line() != "True":
             pytest.skip("userfaultfd is not allowed here")
         assert read(running.pid)["threads"]
         running.write("\n")
         done = wait_until(
-            lambda: (
-                (found := pystuck("--pid", running.pid, "--timeout", "0.3")).returncode and found
-            ),
+            lambda: (found := given_up("--pid", running.pid)).returncode and found,
             "the page to be gone",
         )
         assert (done.returncode, done.stdout) == (1, "")
         assert "the kernel has not shown its memory for 0.3 s" in done.stderr
-        family = json.loads(
-            pystuck("--pid", os.getpid(), "--subprocesses", "--json", "--timeout", "0.3").stdout
-        )
+        family = json.loads(given_up("--pid", os.getpid(), "--subprocesses", "--json").stdout)
         assert len(family["processes"]) >= 1
         assert f"process {running.pid} " in str(family["failed"])
 
