@@ -145,6 +145,7 @@ testsuite_unit_test_shortage_LDADD = procfs/libprocfs.la report/libreport.la $(L
 
 # The stack reader, without a Python.
 testsuite_unit_test_stackreader_SOURCES = \
+	testsuite/unit/page.c testsuite/unit/page.h \
 	testsuite/unit/test_known_offsets.c \
 	testsuite/unit/test_locate.c \
 	testsuite/unit/test_lock_report.c \

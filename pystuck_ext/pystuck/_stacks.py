@@ -1406,9 +1406,8 @@ class _Asyncio:
             function = each[0] if type(each) is tuple and each else each
             if type(function) is not types.FunctionType or not function.__closure__:
                 continue
-            if type(function.__globals__.get("__name__")) is str and function.__globals__[
-                "__name__"
-            ].startswith("asyncio."):
+            module = function.__globals__.get("__name__")
+            if type(module) is str and module.startswith("asyncio."):
                 yield function.__name__, _cells(function)
 
     def awaited(self, future, seen=0):

@@ -178,14 +178,7 @@ def test_the_stacks_in_a_core_file_are_those_that_python_showed(dumped: Dumped) 
 def test_more_files_may_be_needed_than_may_be_open(dumped: Dumped) -> None:
     core = dumped.path("written")
     few = ["sh", "-c", 'ulimit -Sn 5 && exec "$@"', "sh"]  # the standard ones and two more
-    done = subprocess.run(
-        [*few, *c_program("PYSTUCK_BIN", "--core", core, "--json")],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = pystuck("--core", core, "--json", prefix=few)
     assert (done.returncode, done.stderr) == (0, "")
     assert_same_stacks(json.loads(done.stdout), dumped)
 

@@ -9,7 +9,7 @@
 /* Checks the list: each title, and its lines behind two spaces. */
 static void assert_list(struct waiting *w, const char *wanted)
 {
-    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    AUTO_BUFFER text = BUFFER_INIT;
     lock_list list;
     size_t i, k;
 

@@ -1,43 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
+#include "page.h"
 
 #include "known_offsets.h"
 #include "lock_report.h"
 
-/* A process with one page of memory, in which there is an RLock. */
-#define PAGE  4096
-#define START UINT64_C(0x10000)
+/* The RLock in the page. */
 #define RLOCK (START + 64)
 #define TYPE  (START + 512)
 #define NAME  (START + PAGE - 32)
 #define OWNER 5 /* the ident of the thread that holds the RLock */
 
-static unsigned char page[PAGE];
-
-static bool read_page(const struct memory *m, const struct memory_piece *pieces, size_t count)
-{
-    (void)m;
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].address < START || pieces[i].size > PAGE ||
-            pieces[i].address - START > PAGE - pieces[i].size)
-            return false;
-        memcpy(pieces[i].to, page + (pieces[i].address - START), pieces[i].size);
-    }
-    return true;
-}
-
-static void put(uint64_t address, int offset, uint64_t value)
-{
-    memcpy(page + (address - START) + offset, &value, sizeof(value));
-}
-
 static void make_rlock(const struct offsets *o)
 {
-    put(RLOCK, o->object.type, TYPE);
-    put(RLOCK, 24, OWNER);
-    put(RLOCK, 32, 1);
-    put(TYPE, o->type.name, NAME);
-    put(TYPE, o->type.basicsize, 48);
+    page_put(RLOCK, o->object.type, TYPE);
+    page_put(RLOCK, 24, OWNER);
+    page_put(RLOCK, 32, 1);
+    page_put(TYPE, o->type.name, NAME);
+    page_put(TYPE, o->type.basicsize, 48);
     memcpy(page + (NAME - START), "_thread.RLock", 14);
 }
 
@@ -63,7 +43,7 @@ static void report_rlock(struct arena *arena, struct report_process *process,
     struct raw_frame frame = {.index = -1};
     struct raw_stack stack = {.frames = &frame, .count = 1};
     struct thread_facts facts = {.wait = {.kind = LOCK_RLOCK, .object = RLOCK}};
-    const struct python py = {.memory = {.read = read_page, .is_forked = is_forked},
+    const struct python py = {.memory = {.read = page_read, .is_forked = is_forked},
                               .offsets = &offsets};
     const struct lock_reporting l = {&py, &report, &cache, &room, arena, skip, is_forked ? 1 : 0};
 
