@@ -83,14 +83,6 @@ struct running {
     int64_t cpu_ns, at_ns;
 };
 
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void begin_running(const struct target_process *from, struct report_thread *t,
                           struct running *to)
 {

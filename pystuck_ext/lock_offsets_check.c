@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "offsets_check.h"
-#include "stackreader/code.h"
 #include "stackreader/dicts.h"
 #include "stackreader/lock_words.h"
 #include "stackreader/locks.h"
@@ -17,15 +16,14 @@
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
-static bool has_items(const struct python *py, uint64_t items, PyObject *const *expected,
-                      size_t count)
+static bool has_items(const struct python *py, uint64_t items, PyObject *const expected[3])
 {
-    uint64_t found[4];
+    uint64_t found[3];
     size_t i;
 
-    if (!memory_read(&py->memory, items, found, count * sizeof(*found)))
+    if (!memory_read(&py->memory, items, found, sizeof(found)))
         return false;
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < 3; i++) {
         if (found[i] != ps_address_of(expected[i]))
             return false;
     }
@@ -43,10 +41,10 @@ static const char *check_sequences(const struct python *py)
     if (!list)
         return "no memory";
     if (!tuple_open(py, ps_address_of(tuple), 3, &read) || read.count != 3 ||
-        !has_items(py, read.items, items, 3))
+        !has_items(py, read.items, items))
         return OFFSETS_WRONG("tuples");
     if (ps_member(py, list, o->list.size) != 3 ||
-        !has_items(py, ps_member(py, list, o->list.items), items, 3))
+        !has_items(py, ps_member(py, list, o->list.items), items))
         return OFFSETS_WRONG("lists");
     return NULL;
 }
@@ -166,7 +164,6 @@ struct probe {
     PyObject *self;      /* that of `check`, borrowed */
     PyObject *arguments; /* those of the second call: a tuple, owned */
     struct raw_stack stack;
-    struct code_cache cache;
     struct value_room *room;
     struct thread_facts *facts;
     struct arena arena;
@@ -484,7 +481,6 @@ static const char *check_running(const struct python *py)
     p.facts = calloc(1, sizeof(*p.facts));
     if (p.stack.frames && p.stack.chunk && p.room && p.facts)
         wrong = check_locks(&p);
-    PyErr_Clear();
     Py_XDECREF(p.arguments);
     arena_free(&p.arena);
     free(p.stack.frames);

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "procfs/clock.h"
 #include "server.h"
 #include "thread.h"
 
@@ -154,14 +154,6 @@ static bool enqueue(struct ps_log *log, enum ps_log_level level, const char *tex
     return true;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Call with the lock held. Queues the counts of messages that were not logged. at_once: queues the
  * counts of all kinds of messages; if false, only of the kinds whose period is over. */
 static void enqueue_counts(struct ps_log *log, bool at_once)
@@ -170,7 +162,7 @@ static void enqueue_counts(struct ps_log *log, bool at_once)
     int level;
 
     for (size_t i = 0; i < LIMITS; i++) {
-        while (ps_log_limit_take(&log->limits[i], at_once, now_ms(), &level, text))
+        while (ps_log_limit_take(&log->limits[i], at_once, clock_ms(), &level, text))
             enqueue(log, (enum ps_log_level)level, text);
     }
 }
@@ -189,9 +181,9 @@ static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
     bool is_usual = level <= PS_LOG_INFO;
     struct ps_log_limit *limit = &log->limits[is_usual];
 
-    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, now_ms()) &&
+    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, clock_ms()) &&
         !enqueue(log, level, text))
-        ps_log_limit_left_out(limit, level, now_ms());
+        ps_log_limit_left_out(limit, level, clock_ms());
 }
 
 /* Queues a message. source: the client that causes the message; NULL: no client. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "native_thread.h"
+#include "procfs/clock.h"
 #include "queue.h"
 
 #define SPARE_NAME "pystuck-spare"
@@ -63,14 +64,6 @@ static struct {
 
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
-static int64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
-
 /* Stops a timer, if it runs. Call with the lock held. */
 static void stop_timer(struct ps_timer *timer)
 {
@@ -86,7 +79,7 @@ void ps_timer_start(struct ps_timer *timer)
     stop_timer(timer);
     timer->runs = true;
     timer->forks = reserve.forks;
-    timer->due = now() + PS_TIMER_MS * (SECOND / 1000);
+    timer->due = clock_ns() + PS_TIMER_MS * (SECOND / 1000);
     TAILQ_INSERT_TAIL(&reserve.timers, timer, entry);
     if (reserve.spare && reserve.spare->sleeps)
         pthread_cond_signal(&reserve.spare->changed);
@@ -117,7 +110,7 @@ static void wait_with_timers(struct spare *spare)
     }
     end = (struct timespec){timer->due / SECOND, timer->due % SECOND};
     pthread_cond_timedwait(&spare->changed, &reserve.lock, &end);
-    while ((timer = TAILQ_FIRST(&reserve.timers)) && timer->due <= now()) {
+    while ((timer = TAILQ_FIRST(&reserve.timers)) && timer->due <= clock_ns()) {
         stop_timer(timer);
         timer->run(timer);
     }

@@ -17,9 +17,8 @@ size_t locals_names(const struct python *py, const struct code_shape *shape, uin
     return count == (size_t)shape->locals ? count : 0;
 }
 
-/* Sets *value to the value of a variable. Returns false if the variable has no value. */
-static bool find_value(const struct python *py, const struct raw_frame *frame, size_t index,
-                       uint64_t *value)
+bool locals_value(const struct python *py, const struct raw_frame *frame, size_t index,
+                  uint64_t *value)
 {
     if (!value_local(py, frame, (int)index, value) || !*value)
         return false;
@@ -52,7 +51,7 @@ void locals_read(const struct python *py, struct value_room *room, struct arena 
         return;
     items = schema_make(arena, &schema_local, count);
     for (i = 0; items && i < count; i++) {
-        if (find_value(py, frame, i, &value))
+        if (locals_value(py, frame, i, &value))
             found += set_local(py, arena, &items[found], names[i], value);
     }
     to->locals.items = items;

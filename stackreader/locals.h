@@ -18,6 +18,11 @@
  * Returns 0 if there are more names, or if some of the names cannot be read. */
 size_t locals_names(const struct python *py, const struct code_shape *shape, uint64_t *to);
 
+/* Sets *value to the address of the value of a local variable, also if the value is in a cell.
+ * Returns false if the variable has no value, or if the value cannot be found. */
+bool locals_value(const struct python *py, const struct raw_frame *frame, size_t index,
+                  uint64_t *value);
+
 /* Sets `locals` of a frame of a report: the variables that have a value, in the order of the code.
  * `status` of a variable is STATUS_ERROR if its value cannot be read. Leaves `locals` unknown if
  * the names cannot be read, if there are more than LOCAL_NAMES_MAX, or if the arena is full. */

@@ -195,10 +195,7 @@ static bool look_into_locals(struct search *s, const struct code_shape *shape,
     size_t count = locals_names(py, shape, names), i;
 
     for (i = 0; i < count && s->reads > 0; i++) {
-        if (!value_local(py, frame, (int)i, &value) || !value)
-            continue;
-        if (object_type_is(py, object_type(py, value), "cell") &&
-            (!cell_value(py, value, &value) || !value))
+        if (!locals_value(py, frame, i, &value))
             continue;
         s->len = 0;
         if (put_name(s, "%s", names[i]) && look_at(s, value, depth))

@@ -76,8 +76,6 @@ static uint64_t evaluate(const struct python *py, const struct code_shape *shape
         return local(py, frame, a & 15, false);
     case OP_LOAD_DEREF: /* up to 3.10, the index does not count the local variables */
         return minor >= 11 && (int)a < shape->locals ? local(py, frame, a, true) : 0;
-    case OP_LOAD_NAME:
-        return 0;
     case OP_LOAD_GLOBAL:
         return copy_name(py, names, minor >= 11 ? a >> 1 : a, name) ? global(py, frame, name) : 0;
     case OP_LOAD_ATTR:

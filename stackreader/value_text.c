@@ -109,9 +109,14 @@ static void put_bool(struct value *v, uint64_t object)
 
 static void put_int(struct value *v, uint64_t object)
 {
+    const uint64_t digits = object + (uint64_t)v->py->offsets->integer.digits;
     uint64_t number;
+    uint16_t digit;
     bool is_negative;
 
+    v->failed = !memory_read(&v->py->memory, digits, &digit, sizeof(digit));
+    if (v->failed)
+        return;
     if (!object_magnitude(v->py, object, &number, &is_negative)) {
         put(v, "<an int of more than 64 bits>");
         return;
@@ -200,6 +205,8 @@ static void put_set(struct value *v, uint64_t object)
     uint64_t count;
 
     v->failed = !memory_read(&v->py->memory, object + SET_USED, &count, sizeof(count));
+    if (v->failed)
+        return;
     put_format(v, "<a set of %" PRIu64 " items>", count);
 }
 

@@ -61,26 +61,24 @@ static int compare_threads(const void *left, const void *right)
     return text_compare(((const struct thread *)left)->id, ((const struct thread *)right)->id);
 }
 
-/* Returns the thread of the previous round, or NULL. */
-static const struct thread *find(const struct stacks_seen *seen, struct report_text process,
-                                 struct report_text id)
+/* Returns the process of the previous round, or NULL. */
+static const struct process *find(const struct stacks_seen *seen, struct report_text id)
 {
-    const struct thread wanted = {.id = id};
-    const struct process *p;
+    const struct process *p = seen->before.processes;
 
-    for (p = seen->before.processes; p; p = p->next) {
-        if (text_equals(p->id, process))
-            return bsearch(&wanted, p->threads, p->count, sizeof(*p->threads), compare_threads);
-    }
-    return NULL;
+    while (p && !text_equals(p->id, id))
+        p = p->next;
+    return p;
 }
 
-/* Sets unchanged_ms of a thread. Returns the time since which the thread has had its present stack.
- */
-static int64_t compare(const struct stacks_seen *seen, struct report_text process,
-                       struct report_thread *t, int64_t now)
+/* Sets unchanged_ms of a thread. process: the process of the previous round, or NULL. Returns the
+ * time since which the thread has had its present stack. */
+static int64_t compare(const struct process *process, struct report_thread *t, int64_t now)
 {
-    const struct thread *before = find(seen, process, t->id);
+    const struct thread wanted = {.id = t->id};
+    const struct thread *before = process ? bsearch(&wanted, process->threads, process->count,
+                                                    sizeof(wanted), compare_threads)
+                                          : NULL;
 
     if (!before)
         return now;
@@ -97,12 +95,13 @@ void stacks_seen_add(struct stacks_seen *seen, struct report_process *process)
     struct arena *a = &seen->now.arena;
     struct process *p = arena_alloc(a, sizeof(*p));
     struct thread *threads = arena_array(a, process->threads.count, sizeof(*threads));
+    const struct process *before = find(seen, process->id);
     int64_t now = clock_ms();
     size_t i;
 
     for (i = 0; i < process->threads.count; i++) {
         struct report_thread *t = &process->threads.items[i];
-        int64_t since = compare(seen, process->id, t, now);
+        int64_t since = compare(before, t, now);
 
         if (threads)
             threads[i] = (struct thread){report_text_in(a, t->id.data, t->id.len),
