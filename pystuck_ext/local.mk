@@ -21,6 +21,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/facts_add.c \
+	pystuck_ext/gil_held.c pystuck_ext/gil_held.h \
 	pystuck_ext/gil_helper.c pystuck_ext/gil_helper.h \
 	pystuck_ext/inspect.c pystuck_ext/inspect.h \
 	pystuck_ext/lock_offsets_check.c pystuck_ext/lock_offsets_check.h \

@@ -325,18 +325,19 @@ static enum lock_kind kind_of(PyObject *object)
 
 /* True if the facts that are read about this thread begin with the locks in `holds`, and the thread
  * waits for no lock. holds: a tuple, whose items that are not locks are skipped. The classes
- * Condition, Stack and Generator in `source` take the place of the library's classes. */
+ * Condition, Stack and Generator in `source` take the place of the classes of the standard library.
+ */
 static bool has_holds(struct probe *p, PyObject *holds)
 {
     PyObject *classes = argument(p, CLASSES_FOUND);
-    struct library library = {
+    struct stdlib stdlib = {
         .classes = {[CLASS_CONDITION] = ps_address_of(PyTuple_GET_ITEM(classes, 0)),
                     [CLASS_EXIT_STACK] = ps_address_of(PyTuple_GET_ITEM(classes, 1)),
                     [CLASS_CONTEXT_MANAGER] = ps_address_of(PyTuple_GET_ITEM(classes, 2))}};
     size_t found = 0;
     Py_ssize_t i;
 
-    waits_gather(p->py, &library, p->room, &p->stack, 0, p->facts);
+    waits_gather(p->py, &stdlib, p->room, &p->stack, 0, p->facts);
     if (p->facts->wait.kind != LOCK_NONE)
         return false;
     for (i = 0; i < PyTuple_GET_SIZE(holds); i++) {

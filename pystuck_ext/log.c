@@ -9,9 +9,8 @@
 #include "server.h"
 #include "thread.h"
 
-#define QUEUE_MAX   1000 /* the maximum number of queued messages */
-#define LIMITS      2
-#define USUAL_BURST 20 /* lines per minute about clients of one source that connect or leave */
+#define QUEUE_MAX 1000 /* the maximum number of queued messages */
+#define LIMITS    2
 
 struct entry {
     enum ps_log_level level;
@@ -181,7 +180,8 @@ static void enqueue_limited(struct ps_log *log, enum ps_log_level level,
     bool is_usual = level <= PS_LOG_INFO;
     struct ps_log_limit *limit = &log->limits[is_usual];
 
-    if (ps_log_limit_admits(limit, source, level, is_usual ? USUAL_BURST : 1, text, clock_ms()) &&
+    if (ps_log_limit_admits(limit, source, level, is_usual ? PS_LOG_USUAL_LINES : 1, text,
+                            clock_ms()) &&
         !enqueue(log, level, text))
         ps_log_limit_left_out(limit, level, clock_ms());
 }

@@ -24,6 +24,9 @@
 #define PS_LOG_KINDS_OF_ONE 10
 #define PS_LOG_LINE_SIZE    256
 
+/* The `burst` of lines about clients that only connect or leave. */
+#define PS_LOG_USUAL_LINES 20
+
 /* The source of a line: a user, or an address without its port. All zero: unknown. */
 struct ps_source {
     uint16_t family; /* AF_UNIX: a user of this machine, over TCP as well */

@@ -7,7 +7,7 @@
 
 #include "dispatch.h"
 #include "gil.h"
-#include "gil_helper.h"
+#include "gil_held.h"
 #include "service.h"
 #include "thread.h"
 #include "without_gil.h"
@@ -320,7 +320,7 @@ static int answer_without(const struct waiting *w, bool running, struct rpyc_err
     int result = 0;
 
     ps_gil_helper_look(helper, &look);
-    if (!ps_without_gil_is_due(&look, w->since, w->budget_ms, running))
+    if (!ps_gil_is_held_too_long(&look, w->since, w->budget_ms, running))
         return 0;
     if (!running)
         ps_gil_helper_set_stalled(helper);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "codec.h"
+#include "gil_held.h"
 #include "own_offsets.h"
 #include "reserve.h"
 #include "self_reader.h"
@@ -23,13 +24,8 @@
 #include "thread.h"
 
 /* Times in ms. */
-#define HELD_MS     100  /* if the GIL is held for this time, it is held for long */
-#define BUSY_CPU_MS 10   /* a thread that has used this CPU time has run */
-#define PATIENCE_MS 1500 /* how long to wait for the GIL if Python code seems to run */
-#define MARGIN_MS   300  /* how long a collection may continue after its budget */
-#define LONG_MS     5000 /* how long to wait for a collection that has the GIL */
-#define FRESH_MS    100  /* how long an answer may also be sent to other clients */
-#define KERNEL_MS   100  /* how long to read the states of threads, and what their calls are on */
+#define FRESH_MS  100 /* how long an answer may also be sent to other clients */
+#define KERNEL_MS 100 /* how long to read the states of threads, and what their calls are on */
 
 /* The memory for a report, in bytes. RESERVED is always there; LARGE is mapped if a report does not
  * fit into it.
@@ -205,56 +201,6 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     report_free(&before);
 }
 
-/* ---- Who has the GIL ------------------------------------------------------------------------- */
-
-enum gil_use {
-    USE_FREE,    /* no thread has the GIL */
-    USE_OWN,     /* the helper has the GIL, for another request */
-    USE_C,       /* C code keeps the GIL */
-    USE_PYTHON,  /* Python code runs: the GIL changes hands */
-    USE_UNKNOWN, /* a thread keeps the GIL; it is not known whether that thread ran */
-};
-
-/* Finds out how the GIL is used. Python code releases the GIL after sys.getswitchinterval() if
- * another thread waits for it. So if a thread keeps the GIL, and has run for longer than that
- * interval or sleeps, it runs C code. If the thread keeps the GIL but only waits for a CPU, it may
- * run Python code.
- */
-static enum gil_use use_of(const struct ps_gil_look *look)
-{
-    int64_t enough = HELD_MS + 3 * (int64_t)look->interval_ms;
-    int state;
-
-    if (!look->locked)
-        return USE_FREE;
-    if (look->by_helper)
-        return USE_OWN;
-    if (look->unchanged_ms < enough)
-        return look->switches > 0 ? USE_PYTHON : USE_UNKNOWN;
-    if (look->cpu_ms < 0 || look->cpu_ms >= BUSY_CPU_MS + 2 * (int64_t)look->interval_ms)
-        return USE_C;
-    state = procfs_thread_state("/proc/self", look->holder);
-    return state == STATE_SLEEPING || state == STATE_DISK ? USE_C : USE_UNKNOWN;
-}
-
-bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int64_t budget_ms,
-                           bool running)
-{
-    int64_t waited = (deadline_in(0) - asked) / 1000000;
-    enum gil_use use;
-
-    if (!look->known)
-        return false;
-    use = use_of(look);
-    if (running && look->by_helper)
-        return waited >= LONG_MS;
-    if (running && (use == USE_PYTHON || use == USE_UNKNOWN) && budget_ms < PATIENCE_MS)
-        return waited >= PATIENCE_MS + MARGIN_MS; /* the collection gets the GIL, but late */
-    if (running)
-        return waited >= budget_ms + MARGIN_MS;
-    return waited >= PATIENCE_MS || use == USE_C;
-}
-
 /* ---- The report ------------------------------------------------------------------------------ */
 
 static struct report_text format(struct arena *a, const char *format, ...)
@@ -287,34 +233,34 @@ static struct report_text format(struct arena *a, const char *format, ...)
 static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil_look *look,
                     int64_t read_ms)
 {
-    enum gil_use use = use_of(look);
+    enum ps_gil_use use = ps_gil_use(look);
 
-    if (use == USE_C && look->unchanged_ms < read_ms)
-        use = USE_UNKNOWN; /* another thread had the GIL when the holder was read */
+    if (use == PS_GIL_C && look->unchanged_ms < read_ms)
+        use = PS_GIL_UNKNOWN; /* another thread had the GIL when the holder was read */
     switch (use) {
-    case USE_FREE:
+    case PS_GIL_FREE:
         gil->state = GIL_FREE;
         gil->holder = (struct report_text){NULL, 0};
         gil->evidence = format(a, "the GIL is free");
         return;
-    case USE_OWN:
+    case PS_GIL_OWN:
         gil->state = GIL_UNKNOWN;
         gil->holder = (struct report_text){NULL, 0};
         gil->evidence = format(a, "pystuck has the GIL, for another request");
         return;
-    case USE_C:
+    case PS_GIL_C:
         gil->at_least_ms = look->unchanged_ms;
         gil->evidence = format(a,
                                "C code: the GIL did not change hands for %" PRId64
                                " ms, while pystuck asked for it",
                                look->unchanged_ms);
         break;
-    case USE_PYTHON:
+    case PS_GIL_PYTHON:
         gil->evidence =
             format(a, "Python code: the GIL changed hands %" PRIu64 " times in %" PRId64 " ms",
                    look->switches, look->asked_ms);
         break;
-    case USE_UNKNOWN:
+    case PS_GIL_UNKNOWN:
         gil->evidence = format(a,
                                "the GIL did not change hands for %" PRId64
                                " ms; whether its holder ran is not known",

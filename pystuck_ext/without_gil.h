@@ -22,12 +22,6 @@ bool ps_without_gil_is_prepared(const struct ps_state *state);
  * state->reader and state->without_gil. */
 void ps_without_gil_free(struct ps_state *state);
 
-/* True if it is time to answer without Python, instead of waiting for the GIL. asked: when the
- * request was read. budget_ms: how long a collection of stacks with the GIL may take. running: true
- * if that collection has begun. */
-bool ps_without_gil_is_due(const struct ps_gil_look *look, deadline_t asked, int64_t budget_ms,
-                           bool running);
-
 /* Appends the result (PS_STACKS_VERSION, process) to out. Needs no GIL. If another thread is making
  * an answer, waits for it, and may append the same answer. Returns false if no thread can be read.
  */

@@ -13,7 +13,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/frames.c stackreader/frames.h \
 	stackreader/gil.c stackreader/gil.h \
 	stackreader/known_offsets.c stackreader/known_offsets.h stackreader/offset_tables.inc \
-	stackreader/library.c stackreader/library.h \
+	stackreader/stdlib_waits.c stackreader/stdlib_waits.h \
 	stackreader/linetable.c stackreader/linetable.h \
 	stackreader/locate.c stackreader/locate.h \
 	stackreader/lock_report.c stackreader/lock_report.h \

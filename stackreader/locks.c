@@ -45,7 +45,7 @@ static const char *const type_names[LOCK_KINDS] = {
     [LOCK_SEMLOCK] = "_multiprocessing.SemLock",
 };
 
-enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object)
+enum lock_kind lock_kind(const struct python *py, const struct stdlib *l, uint64_t object)
 {
     int found;
 
@@ -54,9 +54,9 @@ enum lock_kind lock_kind(const struct python *py, const struct library *l, uint6
     found = object_is_among(py, object, &type_names[LOCK_PLAIN], LOCK_SEMLOCK - LOCK_PLAIN + 1);
     if (found >= 0)
         return (enum lock_kind)(LOCK_PLAIN + found);
-    if (library_is_a(py, l, object, CLASS_CONDITION))
+    if (stdlib_is_a(py, l, object, CLASS_CONDITION))
         return LOCK_CONDITION;
-    if (library_is_a(py, l, object, CLASS_SEMAPHORE))
+    if (stdlib_is_a(py, l, object, CLASS_SEMAPHORE))
         return LOCK_SEMAPHORE;
     return LOCK_NONE;
 }

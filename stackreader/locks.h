@@ -6,12 +6,12 @@
 #ifndef STACKREADER_LOCKS_H
 #define STACKREADER_LOCKS_H
 
-#include "library.h"
+#include "stdlib_waits.h"
 
 /* Returns the kind of an object, or LOCK_NONE if the reader does not know it as a lock. The reader
  * knows locks of C code, Conditions and Semaphores, and objects of classes that are derived from
  * these. */
-enum lock_kind lock_kind(const struct python *py, const struct library *l, uint64_t object);
+enum lock_kind lock_kind(const struct python *py, const struct stdlib *l, uint64_t object);
 
 struct lock_state {
     bool locked;

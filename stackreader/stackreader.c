@@ -10,7 +10,7 @@
 #include "dicts.h"
 #include "frames.h"
 #include "gil.h"
-#include "library.h"
+#include "stdlib_waits.h"
 #include "locals.h"
 #include "lock_report.h"
 #include "memory_limit.h"
@@ -33,7 +33,7 @@ struct stackreader {
     struct memory_limit limit;
     struct raw_stack stack;
     struct code_cache cache;
-    struct library library; /* that of the interpreter whose threads are being read */
+    struct stdlib stdlib; /* that of the interpreter whose threads are being read */
     struct value_room values;
     struct thread_facts facts, facts_again;
     struct lock_report locks;
@@ -317,12 +317,12 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
 
     if (r->stack.state != FRAMES_EXACT)
         return false;
-    waits_gather(py, &r->library, &r->values, &r->stack, native_id, &r->facts);
+    waits_gather(py, &r->stdlib, &r->values, &r->stack, native_id, &r->facts);
     if (r->stack.activity >= 0 && m->activity(m, native_id) == r->stack.activity)
         return true;
     if (!frames_are_same(py, native_id, &r->stack))
         return false;
-    waits_gather(py, &r->library, &r->values, &r->stack, native_id, &r->facts_again);
+    waits_gather(py, &r->stdlib, &r->values, &r->stack, native_id, &r->facts_again);
     return frames_are_same(py, native_id, &r->stack) &&
            memcmp((const void *)&r->facts, (const void *)&r->facts_again, sizeof(r->facts)) == 0;
 }
@@ -514,7 +514,7 @@ static void add_threads(struct reading *from, uint64_t interpreter, const uint64
 
     names_find(&from->reader->python, interpreter, &names);
     if (from->locks && count > 0)
-        library_find(&from->reader->python, interpreter, &from->reader->library);
+        stdlib_find(&from->reader->python, interpreter, &from->reader->stdlib);
     read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
                 &id);
     for (i = count; i > 0 && !is_enough(from); i--) {

@@ -9,7 +9,7 @@
 /* The arguments that the functions below share. */
 struct gathering {
     const struct python *py;
-    const struct library *library;
+    const struct stdlib *stdlib;
     struct value_room *room;
     const struct raw_stack *stack;
     struct thread_facts *facts;
@@ -44,7 +44,7 @@ static const struct {
 /* Returns the kind of the lock that a call waits for, or LOCK_NONE. */
 static enum lock_kind kind_of_call(const struct gathering *g, const struct c_call *call)
 {
-    enum lock_kind kind = call->self ? lock_kind(g->py, g->library, call->self) : LOCK_NONE;
+    enum lock_kind kind = call->self ? lock_kind(g->py, g->stdlib, call->self) : LOCK_NONE;
     size_t i;
 
     for (i = 0; kind != LOCK_NONE && i < sizeof(blocking) / sizeof(*blocking); i++) {
@@ -74,10 +74,10 @@ static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_k
 }
 
 /* True if a wait in `call` is really a wait for the first argument of `function`. function: the
- * function of the library that makes this call; the innermost frame runs it. For example,
+ * function of the standard library that makes this call; the innermost frame runs it. For example,
  * Condition.wait first waits for a lock that it has made: this is a wait for the Condition. Then
  * Condition.wait waits for the lock of the Condition: this is not a wait for the Condition. */
-static bool waits_on_behalf(const struct gathering *g, enum library_function function,
+static bool waits_on_behalf(const struct gathering *g, enum stdlib_function function,
                             const struct c_call *call)
 {
     uint64_t self = first_argument(g->py, &g->stack->frames[0]), lock;
@@ -106,10 +106,11 @@ static bool has_timeout(const struct gathering *g, const struct raw_frame *frame
            !object_type_is(g->py, object_type(g->py, value), "NoneType");
 }
 
-/* Sets the wait of a thread whose innermost frames are functions of the library. The program has
- * called the outermost one of these functions, so the thread waits for the first argument of this
- * function. For example, if Queue.get calls Condition.wait, the thread waits for the Queue. */
-static void follow_library(const struct gathering *g)
+/* Sets the wait of a thread whose innermost frames are functions of the standard library. The
+ * program has called the outermost one of these functions, so the thread waits for the first
+ * argument of this function. For example, if Queue.get calls Condition.wait, the thread waits for
+ * the Queue. */
+static void follow_stdlib(const struct gathering *g)
 {
     struct wait_fact *w = &g->facts->wait;
     enum lock_kind kind;
@@ -118,7 +119,7 @@ static void follow_library(const struct gathering *g)
     for (i = 0; i < g->stack->count; i++) {
         if (!has_code(g->py, &g->stack->frames[i]))
             continue;
-        kind = library_waits_for(library_function(g->library, g->stack->frames[i].code));
+        kind = stdlib_waits_for(stdlib_function(g->stdlib, g->stack->frames[i].code));
         w->frame = i;
         if (kind == LOCK_NONE)
             return;
@@ -154,7 +155,7 @@ static bool is_get_of_queue(const struct gathering *g, const struct c_call *call
 
 /* Returns the logging.Handler that has this lock, if the innermost function is one of its methods,
  * else 0. */
-static uint64_t handler_of(const struct gathering *g, enum library_function function, uint64_t lock)
+static uint64_t handler_of(const struct gathering *g, enum stdlib_function function, uint64_t lock)
 {
     const uint64_t self = first_argument(g->py, &g->stack->frames[0]);
     uint64_t own;
@@ -168,7 +169,7 @@ static void gather_wait(struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
     struct wait_fact *w = &g->facts->wait;
-    enum library_function function;
+    enum stdlib_function function;
     enum lock_kind kind;
     struct c_call call;
     bool contradicted;
@@ -178,7 +179,7 @@ static void gather_wait(struct gathering *g, pid_t native_id)
         return;
     g->called = call.self;
     kind = kind_of_call(g, &call);
-    function = library_function(g->library, innermost->code);
+    function = stdlib_function(g->stdlib, innermost->code);
     if (kind == LOCK_NONE && is_get_of_queue(g, &call)) {
         w->kind = LOCK_QUEUE_GET;
         w->object = call.self;
@@ -191,7 +192,7 @@ static void gather_wait(struct gathering *g, pid_t native_id)
     if (contradicted)
         return;
     if (waits_on_behalf(g, function, &call)) {
-        follow_library(g);
+        follow_stdlib(g);
         return;
     }
     w->kind = kind;
@@ -298,7 +299,7 @@ static void add_exit_stack(const struct gathering *g, uint64_t stack, size_t fra
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth)
 {
-    enum lock_kind kind = lock_kind(g->py, g->library, manager);
+    enum lock_kind kind = lock_kind(g->py, g->stdlib, manager);
     uint64_t lock;
 
     if (depth > MANAGERS_MAX)
@@ -307,17 +308,17 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
         if (!attribute_find(g->py, manager, "_lock", &lock))
             return;
         manager = lock;
-        kind = lock_kind(g->py, g->library, lock);
-    } else if (kind == LOCK_NONE && library_is_a(g->py, g->library, manager, CLASS_SEMLOCK) &&
+        kind = lock_kind(g->py, g->stdlib, lock);
+    } else if (kind == LOCK_NONE && stdlib_is_a(g->py, g->stdlib, manager, CLASS_SEMLOCK) &&
                attribute_find(g->py, manager, "_semlock", &lock)) {
         manager = lock;
-        kind = lock_kind(g->py, g->library, lock);
+        kind = lock_kind(g->py, g->stdlib, lock);
     }
     if (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMAPHORE || kind == LOCK_SEMLOCK)
         add_with(g, kind, manager, frame, enter);
-    else if (library_is_a(g->py, g->library, manager, CLASS_CONTEXT_MANAGER))
+    else if (stdlib_is_a(g->py, g->stdlib, manager, CLASS_CONTEXT_MANAGER))
         add_generator(g, manager, frame, enter, depth);
-    else if (library_is_a(g->py, g->library, manager, CLASS_EXIT_STACK))
+    else if (stdlib_is_a(g->py, g->stdlib, manager, CLASS_EXIT_STACK))
         add_exit_stack(g, manager, frame, enter, depth);
 }
 
@@ -370,7 +371,7 @@ static bool may_be_released(const struct gathering *g, const struct hold_fact *h
     for (i = 0; i <= hold->frame; i++) {
         const struct raw_frame *frame = &g->stack->frames[i];
 
-        if (has_code(g->py, frame) && library_function(g->library, frame->code) == FUNCTIONS &&
+        if (has_code(g->py, frame) && stdlib_function(g->stdlib, frame->code) == FUNCTIONS &&
             may_release(g->py, g->room, frame, i == hold->frame ? hold->enter : -1, hold->object))
             return true;
     }
@@ -400,7 +401,7 @@ static void add_acquired(const struct gathering *g, size_t frame)
 
     for (i = 0; i < count; i++) {
         if (found[i].object == g->called ||
-            lock_kind(g->py, g->library, found[i].object) != LOCK_PLAIN)
+            lock_kind(g->py, g->stdlib, found[i].object) != LOCK_PLAIN)
             continue;
         hold = add_hold(g, LOCK_PLAIN, found[i].object, frame, found[i].since);
         if (hold)
@@ -435,25 +436,25 @@ static void gather_holds(const struct gathering *g)
         if (!has_code(g->py, frame))
             continue;
         if (releases < RELEASED_MAX &&
-            library_function(g->library, frame->code) == FUNCTION_CONDITION_WAIT)
+            stdlib_function(g->stdlib, frame->code) == FUNCTION_CONDITION_WAIT)
             released[releases++] = released_by(g, frame);
         first = g->facts->holds;
-        if (library_function(g->library, frame->code) == FUNCTION_WORK_ITEM_RUN &&
+        if (stdlib_function(g->stdlib, frame->code) == FUNCTION_WORK_ITEM_RUN &&
             attribute_find(g->py, first_argument(g->py, frame), "future", &future))
             add_hold(g, LOCK_FUTURE, future, i, -1);
-        if (library_function(g->library, frame->code) == FUNCTION_POOL_WORKER)
+        if (stdlib_function(g->stdlib, frame->code) == FUNCTION_POOL_WORKER)
             set_pool(g, frame);
         count = value_stack_withs(g->py, g->room, frame, withs);
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
-        if (library_function(g->library, frame->code) == FUNCTIONS)
+        if (stdlib_function(g->stdlib, frame->code) == FUNCTIONS)
             add_acquired(g, i);
         remove_released(g->facts, first, released, releases);
         mark_guesses(g, first);
     }
 }
 
-void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
+void waits_gather(const struct python *py, const struct stdlib *l, struct value_room *room,
                   const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts)
 {
     struct gathering g = {py, l, room, stack, facts, 0};

@@ -7,7 +7,7 @@
 #define STACKREADER_WAITS_H
 
 #include "code.h"
-#include "library.h"
+#include "stdlib_waits.h"
 #include "pools.h"
 #include "value_stack.h"
 
@@ -43,7 +43,7 @@ struct thread_facts {
 /* Gathers the facts of the thread whose frames are in `stack`, which must be exact. native_id: the
  * kernel's id of the thread, or 0. Unused bytes of *facts are 0, so the facts of two calls can be
  * compared with memcmp(). */
-void waits_gather(const struct python *py, const struct library *l, struct value_room *room,
+void waits_gather(const struct python *py, const struct stdlib *l, struct value_room *room,
                   const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts);
 
 #endif

@@ -114,7 +114,7 @@ check-soak: all
 EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-aarch64 testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
 	testsuite/run-rpyc testsuite/run-tsan \
-	testsuite/run-valgrind testsuite/turn testsuite/valgrind.supp testsuite/tsan.supp \
+	testsuite/run-valgrind testsuite/commit-count testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \
 	testsuite/fuzz/run-fuzz testsuite/fuzz/make_seeds.py testsuite/fuzz/record_seeds.py \
 	testsuite/fuzz/corpus/README testsuite/fuzz/corpus/replies.zip \

@@ -3,8 +3,8 @@
  * The functions of the standard library in which threads wait: threading.Condition.wait and others.
  * A frame is recognized by its code object, since any function of a program may be called "wait".
  */
-#ifndef STACKREADER_LIBRARY_H
-#define STACKREADER_LIBRARY_H
+#ifndef STACKREADER_STDLIB_WAITS_H
+#define STACKREADER_STDLIB_WAITS_H
 
 #include "python_process.h"
 
@@ -28,7 +28,7 @@ enum lock_kind {
     LOCK_KINDS
 };
 
-enum library_function {
+enum stdlib_function {
     FUNCTION_CONDITION_ENTER,
     FUNCTION_SEMLOCK_ENTER, /* of the locks of multiprocessing */
     FUNCTION_STACK_ENTER,   /* contextlib.ExitStack.enter_context */
@@ -53,7 +53,7 @@ enum library_function {
     FUNCTIONS
 };
 
-enum library_class {
+enum stdlib_class {
     CLASS_CONDITION,
     CLASS_SEMAPHORE,
     CLASS_SEMLOCK,         /* multiprocessing.synchronize.SemLock */
@@ -64,22 +64,22 @@ enum library_class {
 
 /* The addresses of code objects and classes; 0: the module is not imported, or has no such
  * function. */
-struct library {
+struct stdlib {
     uint64_t codes[FUNCTIONS], classes[CLASSES];
 };
 
 /* Finds the functions and classes in the modules of an interpreter. */
-void library_find(const struct python *py, uint64_t interpreter, struct library *to);
+void stdlib_find(const struct python *py, uint64_t interpreter, struct stdlib *to);
 
 /* Returns the function that has this code object, or FUNCTIONS. */
-enum library_function library_function(const struct library *l, uint64_t code);
+enum stdlib_function stdlib_function(const struct stdlib *l, uint64_t code);
 
 /* Returns the kind of the object for which a thread in this function waits. The object is the first
  * argument of the function. Returns LOCK_NONE for functions that do not wait. */
-enum lock_kind library_waits_for(enum library_function function);
+enum lock_kind stdlib_waits_for(enum stdlib_function function);
 
 /* True if an object is an instance of `class`, or of a class that is derived from `class`. */
-bool library_is_a(const struct python *py, const struct library *l, uint64_t object,
-                  enum library_class class);
+bool stdlib_is_a(const struct python *py, const struct stdlib *l, uint64_t object,
+                 enum stdlib_class class);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "library.h"
+#include "stdlib_waits.h"
 
 #include "dicts.h"
 #include "objects.h"
@@ -97,7 +97,7 @@ static uint64_t code_of(const struct python *py, uint64_t function)
     return code;
 }
 
-void library_find(const struct python *py, uint64_t interpreter, struct library *to)
+void stdlib_find(const struct python *py, uint64_t interpreter, struct stdlib *to)
 {
     struct opened opened = {0};
     uint64_t class, function;
@@ -117,24 +117,24 @@ void library_find(const struct python *py, uint64_t interpreter, struct library 
     }
 }
 
-enum library_function library_function(const struct library *l, uint64_t code)
+enum stdlib_function stdlib_function(const struct stdlib *l, uint64_t code)
 {
     size_t i;
 
     for (i = 0; code && i < FUNCTIONS; i++) {
         if (l->codes[i] == code)
-            return (enum library_function)i;
+            return (enum stdlib_function)i;
     }
     return FUNCTIONS;
 }
 
-enum lock_kind library_waits_for(enum library_function function)
+enum lock_kind stdlib_waits_for(enum stdlib_function function)
 {
     return function < FUNCTIONS ? functions[function].waits_for : LOCK_NONE;
 }
 
-bool library_is_a(const struct python *py, const struct library *l, uint64_t object,
-                  enum library_class class)
+bool stdlib_is_a(const struct python *py, const struct stdlib *l, uint64_t object,
+                 enum stdlib_class class)
 {
     return l->classes[class] && type_is_derived(py, object_type(py, object), l->classes[class]);
 }
