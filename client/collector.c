@@ -2,5 +2,5 @@
 #include "collector.h"
 
 const char collector_source[] =
-#include "stacks.inc"
+#include "collector.inc"
     ;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * collector: the source of pystuck/_stacks.py, to be run on servers without pystuck.
+ * collector: the source of the collector, pystuck/_stacks.py and its parts, to be run on servers
+ * without pystuck.
  */
 #ifndef CLIENT_COLLECTOR_H
 #define CLIENT_COLLECTOR_H

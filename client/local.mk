@@ -77,17 +77,18 @@ client_pystuck_LDADD = common/libcommon.la stackreader/libstackreader.la procfs/
 	librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
-# The Python source that the client sends to the program, as C strings. The collector of stacks is
-# a part of the package.
+# The Python source that the client sends to the program, as C strings. The collector is a part of the
+# package. Its parts are joined into one file, without the lines that import a part.
 client_remote = eval/run_cell prompt/completion prompt/inspection
-client_inc = $(client_remote:%=client/%.inc) client/stacks.inc
+client_inc = $(client_remote:%=client/%.inc) client/collector.inc
 EXTRA_DIST += $(client_remote:%=client/%.py)
-CLEANFILES += $(client_inc)
+CLEANFILES += $(client_inc) client/collector.py
+client/collector.py: $(collector_parts)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+		sed -e '/^from \._.*($$/,/^)/d' -e '/^from \._/d' $^ >$@.new && mv $@.new $@
 make_inc = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
-$(client_remote:%=client/%.inc): client/%.inc: client/%.py
-	$(make_inc)
-client/stacks.inc: pystuck_ext/pystuck/_stacks.py
+$(client_inc): %.inc: %.py
 	$(make_inc)
 client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client \
 	-I$(srcdir)/stackreader -Iclient

@@ -78,8 +78,19 @@ endif
 # Makes the tables of offsets of other versions of CPython, by hand.
 EXTRA_DIST += pystuck_ext/make-offset-tables pystuck_ext/print_offsets.c
 
+# The parts of the collector; each uses only those above it. The client sends them, too.
+collector_parts = \
+	pystuck_ext/pystuck/_without_code.py \
+	pystuck_ext/pystuck/_blocking_calls.py \
+	pystuck_ext/pystuck/_threads.py \
+	pystuck_ext/pystuck/_source_lines.py \
+	pystuck_ext/pystuck/_asyncio_objects.py \
+	pystuck_ext/pystuck/_tasks.py \
+	pystuck_ext/pystuck/_stacks.py
+
 pystuckpkgdir = $(pythondir)/pystuck
 dist_pystuckpkg_DATA = \
+	$(collector_parts) \
 	pystuck_ext/pystuck/__init__.py \
 	pystuck_ext/pystuck/__main__.py \
 	pystuck_ext/pystuck/_admission.py \
@@ -92,7 +103,6 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_rpyc_compat.py \
 	pystuck_ext/pystuck/_run.py \
 	pystuck_ext/pystuck/_socket_directory.py \
-	pystuck_ext/pystuck/_stacks.py \
 	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \

@@ -358,7 +358,7 @@ def _pystuck_inspection(run, collector):
     # ---- Threads and frames ----------------------------------------------------------------------
 
     stacks = {"__name__": "_pystuck_stacks"}
-    eval(compile(collector, "<pystuck._stacks>", "exec"), stacks)
+    eval(compile(collector, "<pystuck collector>", "exec"), stacks)
     stacks["_HAS_FROZEN_SOURCE"] = True  # show the source of frozen modules before Python 3.14, too
     threads, titles = stacks["threads"], stacks["titles"]
 
@@ -603,7 +603,7 @@ def _pystuck_inspection(run, collector):
             """(ident, title, current line) of each thread, the main thread first."""
             found = threads()
             places = {ident: where(frame) for ident, _, frame in found}
-            found, alive = [each[:2] for each in found], stacks["alive"]()
+            found, alive = [each[:2] for each in found], set(stacks["alive"]())
             names = titles([each for each in found if each[0] in alive])
             listed = [(ident, names[ident], places[ident]) for ident in names]
             self._listed = [ident for ident, _, _ in listed]

@@ -19,7 +19,7 @@
 #define STACKS_VERSION 2
 #define BUDGET_MS      500
 
-/* The flags of collect() in pystuck/_stacks.py. The values must be the same as in _stacks.py. */
+/* The flags of collect() in pystuck/_stacks.py. The values must be the same as there. */
 enum { FLAG_REPR = 1, FLAG_SOURCE = 2, FLAG_LOCALS = 4, FLAG_GREENLETS = 8, FLAG_TASKS = 16 };
 
 /* The Python code that the client puts before and after the source of the collector. make_source()

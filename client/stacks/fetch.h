@@ -29,7 +29,7 @@ int stacks_connect(rpyc_conn **out, const struct options *options, const struct 
  * one works:
  *   - request STACKS, which pystuck servers answer. Uses the request that stacks_connect() has
  *     sent, or sends a new one.
- *   - the source of pystuck/_stacks.py, which is sent to the process and run in it, and leaves
+ *   - the source of the collector, which is sent to the process and run in it, and leaves
  *     nothing behind in the process
  *   - netrefs, see stacks/by_netrefs.h
  * timeout_ms: how long to wait for the answer to STACKS; 0: the connection's timeout of requests.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import FrameType
 
-from . import _stacks
+from . import _stacks, _threads
 from .greenlets import greenlet_frame_generator  # noqa: F401  the original pystuck has it here
 
 __all__ = ["probe", "stacks_repr", "stacks_repr_generator"]
@@ -25,12 +25,12 @@ class _UnknownThread:
         self.ident = ident
 
     def __repr__(self) -> str:
-        return _stacks.without_object(self.ident)
+        return _threads.without_object(self.ident)
 
 
 def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     """Yield (thread, its innermost frame) for each thread of the program, the main thread first."""
-    for ident, thread, frame in _stacks.threads([vars(_stacks), globals()]):
+    for ident, thread, frame in _threads.threads([*_stacks.own_globals(), globals()]):
         yield thread or _UnknownThread(ident), frame
 
 
@@ -66,7 +66,7 @@ def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Itera
     pystuck's own, which are left out, too.
     """
     flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
-    answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
+    answer = _stacks.Answer(flags, caller=[*_stacks.own_globals(), globals()])
     answer.finish()
     for thread in answer.threads() if threads else ():
         yield _text(thread[8], thread[14])

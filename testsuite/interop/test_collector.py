@@ -31,9 +31,7 @@ Start = Callable[..., Debuggee]
 
 REPR, SOURCE = 1, 2
 
-COLLECTOR = str(
-    Path(build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)[0]) / "pystuck/_stacks.py"
-)
+COLLECTOR = build_setting("PYSTUCK_COLLECTOR")
 
 #: Has five threads whose repr() waits for a lock, and one module whose loader waits for it. A
 #: dummy thread is made in each such repr(), as it is if the repr() logs something.
@@ -164,7 +162,7 @@ def test_functions_that_monitor_calls_do_not_see_the_collector(blocked: Debuggee
         request_stacks(blocked, budget=0)
         called = peer.eval(f"repr({main}.called)")
         assert peer.eval("hasattr(__import__('sys'), 'monitoring')") == ("<pystuck>" in called)
-    assert "_stacks.py" not in called
+    assert "/pystuck/_" not in called
 
 
 def test_a_budget_of_nothing_calls_nothing(blocked: Debuggee) -> None:
@@ -256,11 +254,11 @@ while len(started) < 9:
     threading.Event().wait(0.001)
 called = []
 threading.Thread.isDaemon = lambda self: called.append(1)
-items = vars(collector)["_call_all"]
+items = vars(collector)["call_all"]
 def call_all(all_items):
     called.extend(item.key[0] for item in all_items)
     items(all_items)
-vars(collector)["_call_all"] = call_all
+vars(collector)["call_all"] = call_all
 found = collector.collect(1)[17]
 titles = {each[1]: each[8] for each in found}
 pairs = [(titles[ident], collector.sendable(repr(thread)))
@@ -320,7 +318,7 @@ for module, names in [
 warnings.simplefilter("error")
 traced = []
 def trace(frame, event, arg):
-    if frame.f_code.co_filename.endswith("_stacks.py"): traced.append(frame.f_code.co_name)
+    if "/pystuck/_" in frame.f_code.co_filename: traced.append(frame.f_code.co_name)
     return trace
 collect = pystuck._stacks.collect
 def answer():
@@ -456,11 +454,11 @@ class Bad(greenlet.greenlet):
 def wait(): greenlet.getcurrent().parent.switch()
 all_greenlets = [cls(wait) for cls in (greenlet.greenlet, Mine, Bad)]
 for each in all_greenlets: each.switch()
-call_all = collector._call_all
+call_all = collector.call_all
 def note(items):
     keys.extend(item.kind.__name__ for item in items)
     call_all(items)
-collector._call_all = note
+collector.call_all = note
 def titles(): return {each[0]: each[1:3] for each in collector.collect(9)[18]}
 ids = [f"greenlet:{id(each):#x}" for each in all_greenlets]
 stuck.acquire()
@@ -509,12 +507,12 @@ Computing(target=wait, name="c", daemon=True).start()
 while len(waiting) < 2: threading.Event().wait(0.001)
 stuck.acquire()
 def titles(): return {thread[4]: thread[8:10] for thread in collector.collect(1, 9000)[17]}
-called = collector._call_all
+called = collector.call_all
 def call_all(items):
     for item in items:
-        if item.kind is Computing: item.deadline = collector._system.now() + 0.3
+        if item.kind is Computing: item.deadline = collector.system.now() + 0.3
     called(items)
-collector._call_all = call_all
+collector.call_all = call_all
 found = [titles(), titles()]
 goes_on.clear()
 stuck.release()
@@ -603,8 +601,8 @@ def test_the_collector_works_alone() -> None:
 #: Waits in a file of its own. Its server finds no source lines.
 NO_SOURCE = """
 import os, threading
-import pystuck._stacks
-pystuck._stacks._found_lines = lambda *arguments: {}
+import pystuck._source_lines
+pystuck._source_lines._found_lines = lambda *arguments: {}
 ending, started = threading.Event(), threading.Event()
 def start(path):
     names = dict(ending=ending, started=started)

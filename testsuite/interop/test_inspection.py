@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import wait_until
+from harness import build_setting, wait_until
 from test_run_cell import Session
 
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()
-COLLECTOR = (ROOT / "pystuck_ext" / "pystuck" / "_stacks.py").read_text()
+COLLECTOR = Path(build_setting("PYSTUCK_COLLECTOR")).read_text()
 
 
 class Inspection(Session):

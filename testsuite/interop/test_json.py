@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -76,11 +75,6 @@ def document(debuggee: Debuggee, *options: str) -> dict[str, Any]:
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-
-
-def test_what_collects_the_stacks_is_python_3_6() -> None:
-    source = (ROOT / "pystuck_ext" / "pystuck" / "_stacks.py").read_text()
-    ast.parse(source, feature_version=(3, 6))
 
 
 def test_the_document_says_what_the_threads_do(server: Debuggee) -> None:

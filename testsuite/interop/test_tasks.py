@@ -9,13 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Running, debuggee_environment, pystuck, python, run_python, wait_until
+from harness import (
+    Running,
+    build_setting,
+    debuggee_environment,
+    pystuck,
+    python,
+    run_python,
+    wait_until,
+)
 from prompts import Prompt
 
 PROGRAM = Path(__file__).parent / "programs" / "tasks.py"
 
-#: The directory of the module that collects the tasks.
-COLLECTOR = str(Path(__file__).parents[2] / "pystuck_ext" / "pystuck")
+#: The directory of the module collector.
+COLLECTOR = str(Path(build_setting("PYSTUCK_COLLECTOR")).parent)
 
 WAITS = "which waits for the result of an asyncio.Future"
 
@@ -210,16 +218,16 @@ def test_only_some_of_very_many_tasks_are_sorted() -> None:
     code = """
 import asyncio, json, sys
 sys.path.insert(0, sys.argv[1])
-import _stacks
-sorted_names, natural = [], _stacks._natural
-_stacks._natural = lambda name: sorted_names.append(name) or natural(name)
-_stacks._TASKS_MAX, _stacks._TASKS_SECONDS = 2, 1000
+import collector
+sorted_names, natural = [], collector._natural
+collector._natural = lambda name: sorted_names.append(name) or natural(name)
+collector._TASKS_MAX, collector._TASKS_SECONDS = 2, 1000
 async def main():
     tasks = [asyncio.create_task(asyncio.sleep(0)) for _ in range(99)]
-    answer = _stacks.collect(16)
+    answer = collector.collect(16)
     found = [len(sorted_names), answer[14], len(answer[19])]
-    _stacks._TASKS_SECONDS = -1
-    _stacks.collect(16)
+    collector._TASKS_SECONDS = -1
+    collector.collect(16)
     print(json.dumps([*found, len(sorted_names)]))
 asyncio.run(main())
 """
@@ -229,7 +237,7 @@ asyncio.run(main())
 
 def test_a_program_without_asyncio_has_no_tasks() -> None:
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); import _stacks;"
-        "print(json.dumps([*_stacks.collect(16)[19:], 'asyncio' in sys.modules]))"
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import collector;"
+        "print(json.dumps([*collector.collect(16)[19:], 'asyncio' in sys.modules]))"
     )
     assert run_python(code, COLLECTOR) == [[], [], False]

@@ -102,9 +102,9 @@ def test_the_prompt_shows_the_reasons_and_the_locks(bank: str, tmp_path: Path) -
 
 
 #: Has no server. The main thread holds a lock while the handler of a signal calls why(). Then
-#: another thread calls why(), and after that a forked child.
+#: another thread calls why(), and after that a forked child and a task.
 PROGRAM = """\
-import json, os, signal, threading, time
+import asyncio, json, os, signal, threading, time
 import pystuck
 lock, found, ready = threading.Lock(), {}, threading.Event()
 class Title(threading.Thread):
@@ -140,6 +140,9 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 found["child"] = json.loads(os.read(out, 99))
+async def ask():
+    return pystuck.why()
+found["task"] = asyncio.run(ask())
 print(json.dumps(found))
 """
 
@@ -171,6 +174,9 @@ def test_why_needs_no_server_and_runs_on_any_thread() -> None:
     assert watcher["frames"][-1]["line"] == line_of('found["thread"]')
     assert watcher["waits"] is None
     assert found["child"] == [True, 1]
+    (task,) = found["task"]["tasks"]
+    assert [each["function"] for each in task["frames"]] == ["ask"]
+    assert thread_of(found["task"], "MainThread")["frames"][-1]["function"] == "ask"
 
 
 def test_the_watchdog_in_the_readme_logs_the_reason() -> None:
