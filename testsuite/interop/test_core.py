@@ -315,7 +315,7 @@ def test_a_second_python_in_the_process_is_named(tmp_path: Path) -> None:
     done = pystuck("--core", core)
     assert done.returncode == 0
     assert "in <module>" in done.stdout
-    assert done.stderr.startswith(f"pystuck: {core}: process {running.pid} (python3")
+    assert done.stderr.startswith(f"pystuck: {core}: process {running.pid} (python")
     assert "also has loaded Python 3." in done.stderr
     assert done.stderr.count("\n") == 1
 
