@@ -72,6 +72,7 @@ bool code_shape_read(const struct python *py, uint64_t code, struct code_shape *
     const struct offsets *o = py->offsets;
 
     shape->code = code;
+    shape->names_acquire = 0;
     shape->names_release = 0;
     if (!read_int(py, code, o->code.stack_size, &shape->stack_size) ||
         !read_int(py, code, o->code.flags, &shape->flags))
@@ -283,6 +284,18 @@ size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
         offset = h.target;
     }
     return count;
+}
+
+bool bytecode_handler_between(const struct bytecode *b, int64_t since, int64_t present)
+{
+    struct handler h;
+    size_t at = 0;
+
+    while (next_handler(b, &at, &h)) {
+        if (h.target > since && h.target <= present && h.start <= since)
+            return true;
+    }
+    return false;
 }
 
 /* ---- Instructions ---------------------------------------------------------------------------- */

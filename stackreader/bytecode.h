@@ -18,7 +18,8 @@ struct code_shape {
     uint64_t exceptions;  /* the address of a bytes object, from 3.11 on: the table of handlers */
     uint64_t units;       /* the address of the first instruction */
     size_t size;          /* the size of the instructions, in bytes */
-    int8_t names_release; /* 1: the code has the name "release"; -1: it has not; 0: not known */
+    /* 1: the code has the name "acquire" or "release"; -1: it has not; 0: not known */
+    int8_t names_acquire, names_release;
 };
 
 /* Reads the shape of a code object. Returns false if the code object cannot be read, or if its
@@ -61,6 +62,12 @@ struct try_block {
  * blocks. */
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX]);
+
+/* True if there is a handler of exceptions that begins after the instruction at `since` and at or
+ * before the one at `present`, and that handles exceptions of an instruction at or before `since`.
+ * Offsets are in bytes. Up to 3.10, the answer is always false, because a jump leads to each
+ * handler. */
+bool bytecode_handler_between(const struct bytecode *b, int64_t since, int64_t present);
 
 /* Fills *to if the block is a `with` block. Returns false if it is a block of another kind. */
 bool bytecode_with_block(const struct bytecode *b, int minor, const struct try_block *block,

@@ -19,8 +19,11 @@ enum operation {
     OP_LOAD_DEREF,  /* the value of a cell */
     OP_LOAD_GLOBAL, /* from 3.11 on, bit 0 of the argument is not a part of the index */
     OP_LOAD_NAME,
-    OP_LOAD_ATTR, /* or LOAD_METHOD. From 3.12 on, bit 0 of the argument is not a part of the index
-                   */
+    OP_LOAD_ATTR,   /* from 3.12 on, bit 0 of the argument is not a part of the index. If it is set,
+                     * the attribute is called as a method */
+    OP_LOAD_METHOD, /* up to 3.11: an attribute that is called as a method */
+    OP_POP_TOP,
+    OP_FOR_ITER,
     OP_EXTENDED_ARG,
     OP_INSTRUMENTED,     /* from 3.12 on: a debugger or coverage has replaced an instruction by this
                           * one, which does not show what the original instruction is */

@@ -7,6 +7,8 @@
 #define NAME_MAX_SIZE 64
 #define NAMES_MAX     10000
 
+#define FLAG_NEW_LOCALS 2 /* CO_NEWLOCALS: the code of a function */
+
 static bool read_names(const struct python *py, uint64_t code, struct tuple *names)
 {
     uint64_t address;
@@ -24,15 +26,15 @@ static bool copy_name(const struct python *py, const struct tuple *names, uint64
            object_ascii(py, name, to, NAME_MAX_SIZE);
 }
 
-/* True if the names of the code include "release". Stores the answer in *shape, because this
- * function is often called for the same code: once for each lock that a frame of this code, or a
- * caller of the frame, holds. */
-static bool names_release(const struct python *py, struct code_shape *shape,
-                          const struct tuple *names)
+/* True if the names of the code include `name`. known: the member of the code's shape that stores
+ * the answer, because this function is often called for the same code: once for each lock that a
+ * frame of this code, or a caller of the frame, holds. */
+static bool has_name(const struct python *py, const struct tuple *names, const char *name,
+                     int8_t *known)
 {
-    if (shape->names_release == 0)
-        shape->names_release = tuple_index(py, names, "release") >= 0 ? 1 : -1;
-    return shape->names_release > 0;
+    if (*known == 0)
+        *known = tuple_index(py, names, name) >= 0 ? 1 : -1;
+    return *known > 0;
 }
 
 /* Returns the value of a local variable, or 0. */
@@ -44,6 +46,49 @@ static uint64_t local(const struct python *py, const struct raw_frame *frame, ui
     if (index > 10000 || !value_local(py, frame, (int)index, &value) || !value)
         return 0;
     if (is_cell && !cell_value(py, value, &value))
+        return 0;
+    return value;
+}
+
+/* True if an instruction accesses an attribute, which it may then call as a method. */
+static bool is_attribute(const struct walk *w)
+{
+    return w->opcode->operation == OP_LOAD_ATTR || w->opcode->operation == OP_LOAD_METHOD;
+}
+
+/* True if an instruction that accesses an attribute prepares a call of the attribute as a method.
+ */
+static bool is_method(int minor, const struct walk *w)
+{
+    return w->opcode->operation == OP_LOAD_METHOD ||
+           (w->opcode->operation == OP_LOAD_ATTR && minor >= 12 && (w->argument & 1));
+}
+
+/* Copies the name of the attribute that an instruction accesses. */
+static bool copy_attribute(const struct python *py, const struct tuple *names, const struct walk *w,
+                           char *to)
+{
+    return is_attribute(w) &&
+           copy_name(py, names, py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, to);
+}
+
+/* Returns the Lock or RLock that is an attribute of an object, or 0. Finds attributes of the object
+ * and of its class. An attribute of the class that is no lock may be a property, whose value is not
+ * known. */
+static uint64_t attribute(const struct python *py, const struct tuple *names, const struct walk *w,
+                          uint64_t object)
+{
+    static const char *const types[] = {"_thread.lock", "_thread.RLock"};
+    uint64_t i = py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, name, value;
+    char text[NAME_MAX_SIZE];
+
+    if (!object || !copy_name(py, names, i, text))
+        return 0;
+    if (attribute_find(py, object, text, &value))
+        return value;
+    if (!memory_pointer(&py->memory, names->items + i * 8, &name) ||
+        !has_class_attributes(py, object) || !class_attribute_find(py, object, name, &value) ||
+        object_type_among(py, object_type(py, value), types, 2) < 0)
         return 0;
     return value;
 }
@@ -78,11 +123,13 @@ static uint64_t evaluate(const struct python *py, const struct code_shape *shape
         return minor >= 11 && (int)a < shape->locals ? local(py, frame, a, true) : 0;
     case OP_LOAD_GLOBAL:
         return copy_name(py, names, minor >= 11 ? a >> 1 : a, name) ? global(py, frame, name) : 0;
+    case OP_LOAD_NAME: /* in a module, where local variables are global variables */
+        return shape->flags & FLAG_NEW_LOCALS  ? 0
+               : copy_name(py, names, a, name) ? global(py, frame, name)
+                                               : 0;
     case OP_LOAD_ATTR:
-        return value && copy_name(py, names, minor >= 12 ? a >> 1 : a, name) &&
-                       attribute_find(py, value, name, &value)
-                   ? value
-                   : 0;
+    case OP_LOAD_METHOD:
+        return attribute(py, names, w, value);
     default:
         return 0;
     }
@@ -94,9 +141,7 @@ static bool accesses(const struct python *py, const struct tuple *names, const s
 {
     char name[NAME_MAX_SIZE];
 
-    return w->opcode->operation == OP_LOAD_ATTR &&
-           copy_name(py, names, py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, name) &&
-           strcmp(name, attribute) == 0;
+    return copy_attribute(py, names, w, name) && strcmp(name, attribute) == 0;
 }
 
 /* Returns the offset of the last instruction that may have been executed since the instruction at
@@ -131,7 +176,7 @@ bool may_release(const struct python *py, struct value_room *room, const struct 
         return false;
     if (!shape || !read_names(py, frame->code, &names))
         return true;
-    if (!names_release(py, shape, &names))
+    if (!has_name(py, &names, "release", &shape->names_release))
         return false;
     if (!bytecode_read(py, shape, &room->bytecode))
         return true;
@@ -167,45 +212,137 @@ static uint64_t released_at(const struct python *py, const struct value_room *ro
     return 0;
 }
 
-/* Returns the offset of the last instruction that accesses the attribute `acquire` of `object` and
- * precedes the present instruction; -1 if there is no such instruction. */
+static bool is_call(const struct walk *w)
+{
+    return w->opcode->operation >= OP_CALL && w->opcode->operation <= OP_CALL_FUNCTION_EX;
+}
+
+/* Moves *w to the first call after the instruction *at. Returns false if a jump or the end of the
+ * function precedes it. */
+static bool walk_to_call(const struct bytecode *b, const struct walk *at, struct walk *w)
+{
+    *w = *at;
+    while (walk_on(b, w) && w->opcode->flow == FLOW_NEXT && !is_call(w)) {
+    }
+    return is_call(w);
+}
+
+/* Returns the offset of the last instruction that accesses the attribute `acquire` of `object`, and
+ * whose call precedes the present instruction; -1 if there is no such instruction. */
 static int64_t acquired_at(const struct python *py, const struct value_room *room,
                            const struct code_shape *shape, const struct raw_frame *frame,
                            const struct tuple *names, uint64_t object)
 {
-    struct walk w = {0};
+    struct walk w = {0}, call;
     int64_t present = frame_address(py, frame), found = -1;
     uint64_t value = 0;
 
     while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < present) {
         if (w.opcode->operation == OP_EXTENDED_ARG)
             continue;
-        if (value == object && accesses(py, names, &w, "acquire"))
+        if (value == object && accesses(py, names, &w, "acquire") &&
+            walk_to_call(&room->bytecode, &w, &call) && (int64_t)call.i * 2 < present)
             found = (int64_t)w.i * 2;
         value = evaluate(py, shape, frame, names, &w, value);
     }
     return found;
 }
 
-size_t acquired_until_finally(const struct python *py, struct value_room *room,
-                              const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX])
+/* Adds the locks that the frame will release in a `finally` block. Returns their number. */
+static size_t until_finally(const struct python *py, struct value_room *room,
+                            const struct raw_frame *frame, const struct tuple *names,
+                            struct acquired found[ACQUIRED_MAX])
 {
     struct code_shape *shape = value_shape(py, room, frame->code);
     struct try_block blocks[TRY_BLOCKS_MAX];
-    struct tuple names;
     size_t count, i, n = 0;
 
-    if (!shape || shape->names_release < 0 || !read_names(py, frame->code, &names) ||
-        !names_release(py, shape, &names))
+    if (!shape || !has_name(py, names, "release", &shape->names_release))
         return 0;
     count = value_stack_try_blocks(py, room, frame, blocks);
     for (i = 0; i < count && n < ACQUIRED_MAX; i++) {
         struct acquired *a = &found[n];
 
-        a->object = released_at(py, room, shape, frame, &names, blocks[i].handler);
-        a->since = a->object ? acquired_at(py, room, shape, frame, &names, a->object) : -1;
+        a->object = released_at(py, room, shape, frame, names, blocks[i].handler);
+        a->since = a->object ? acquired_at(py, room, shape, frame, names, a->object) : -1;
         if (a->since >= 0 && !may_release(py, room, frame, a->since, a->object))
             n++;
+    }
+    return n;
+}
+
+/* True if the instruction `at` is the access in a statement such as `lock.acquire()`, without
+ * arguments, and the frame has executed this statement. */
+static bool is_statement(const struct bytecode *b, int minor, const struct walk *at,
+                         int64_t present)
+{
+    struct walk w;
+
+    return is_method(minor, at) && walk_to_call(b, at, &w) && w.argument == 0 && walk_on(b, &w) &&
+           w.opcode->operation == OP_POP_TOP && (int64_t)w.i * 2 < present;
+}
+
+/* True if every way to the present instruction goes through the instruction at `since`: no jump and
+ * no handler of exceptions leads past it. */
+static bool is_on_each_way(const struct bytecode *b, int minor, int64_t since, int64_t present)
+{
+    const unsigned jumps = FLOW_JUMP_FORWARD | FLOW_JUMP_BACKWARD | FLOW_JUMP_TO;
+    struct walk w = {0};
+    int64_t target;
+
+    while (walk_on(b, &w) && (int64_t)w.i * 2 < since) {
+        if (!(w.opcode->flow & jumps))
+            continue;
+        target = (int64_t)jump_target(minor, &w) * 2;
+        if (target > since && target <= present)
+            return false;
+    }
+    return !bytecode_handler_between(b, since, present);
+}
+
+/* Adds the locks that the frame has acquired by a statement `lock.acquire()`. Returns their number.
+ */
+static size_t by_statement(const struct python *py, struct value_room *room,
+                           const struct raw_frame *frame, const struct tuple *names,
+                           struct acquired found[ACQUIRED_MAX])
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+    const int64_t present = frame_address(py, frame);
+    const int minor = py->offsets->minor;
+    const struct bytecode *b = &room->bytecode;
+    struct walk w = {0};
+    uint64_t value = 0;
+    size_t n = 0;
+
+    if (!shape || !bytecode_read(py, shape, &room->bytecode))
+        return 0;
+    while (n < ACQUIRED_MAX && walk_on(b, &w) && (int64_t)w.i * 2 < present) {
+        if (w.opcode->operation == OP_EXTENDED_ARG)
+            continue;
+        if (value && accesses(py, names, &w, "acquire") && is_statement(b, minor, &w, present) &&
+            is_on_each_way(b, minor, (int64_t)w.i * 2, present))
+            found[n++] = (struct acquired){value, (int64_t)w.i * 2};
+        value = evaluate(py, shape, frame, names, &w, value);
+    }
+    return n;
+}
+
+size_t acquired_by_calls(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX])
+{
+    struct code_shape *shape = value_shape(py, room, frame->code);
+    struct acquired calls[ACQUIRED_MAX];
+    struct tuple names;
+    size_t n, count, i;
+
+    if (!shape || shape->names_acquire < 0 || !read_names(py, frame->code, &names) ||
+        !has_name(py, &names, "acquire", &shape->names_acquire))
+        return 0;
+    n = until_finally(py, room, frame, &names, found);
+    count = by_statement(py, room, frame, &names, calls);
+    for (i = 0; i < count && n < ACQUIRED_MAX; i++) {
+        if (!may_release(py, room, frame, calls[i].since, calls[i].object))
+            found[n++] = calls[i];
     }
     return n;
 }

@@ -21,14 +21,20 @@ struct acquired {
     int64_t since; /* the offset of the instruction that accesses the attribute `acquire` */
 };
 
-#define ACQUIRED_MAX 4 /* the most locks of one frame */
+#define ACQUIRED_MAX 8 /* the most locks of one frame */
 
-/* Finds the objects that the frame has probably acquired and will release: the frame has accessed
- * the attribute `acquire` of the object, and is in a `try` whose `finally` block accesses the
- * attribute `release` of the object. The result is a guess, because acquire() may have failed, and
- * because the objects are found by the present values of variables and attributes. Leaves out an
- * object that the frame may have released after acquire(). Returns the number of objects. */
-size_t acquired_until_finally(const struct python *py, struct value_room *room,
-                              const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX]);
+/* Finds the objects that the frame has probably acquired by calls and not released:
+ *
+ * - The frame has accessed the attribute `acquire` of the object, and is in a `try` whose `finally`
+ *   block accesses the attribute `release` of the object.
+ * - The frame has executed a statement `object.acquire()`, and cannot have reached its present
+ *   instruction in another way.
+ *
+ * The result is a guess, because acquire() may have failed, because the objects are found by the
+ * present values of variables and attributes, and because any thread may release a Lock. Leaves out
+ * an object that the frame may have released after acquire(). May write an object twice. Returns
+ * the number of objects. */
+size_t acquired_by_calls(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX]);
 
 #endif

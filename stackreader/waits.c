@@ -13,7 +13,6 @@ struct gathering {
     struct value_room *room;
     const struct raw_stack *stack;
     struct thread_facts *facts;
-    uint64_t called; /* the object whose method the innermost frame calls; 0: none */
 };
 
 static bool has_code(const struct python *py, const struct raw_frame *f)
@@ -165,7 +164,7 @@ static uint64_t handler_of(const struct gathering *g, enum stdlib_function funct
     return attribute_find(g->py, self, "lock", &own) && own == lock ? self : 0;
 }
 
-static void gather_wait(struct gathering *g, pid_t native_id)
+static void gather_wait(const struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
     struct wait_fact *w = &g->facts->wait;
@@ -177,7 +176,6 @@ static void gather_wait(struct gathering *g, pid_t native_id)
     if (g->stack->count == 0 || !has_code(g->py, innermost) ||
         !value_stack_call(g->py, g->room, innermost, &call))
         return;
-    g->called = call.self;
     kind = kind_of_call(g, &call);
     function = stdlib_function(g->stdlib, innermost->code);
     if (kind == LOCK_NONE && is_get_of_queue(g, &call)) {
@@ -233,6 +231,40 @@ static void add_with(const struct gathering *g, enum lock_kind kind, uint64_t ob
         hold->by_with = true;
 }
 
+/* True if the thread is already known to hold an object. first: the index of the first hold of the
+ * present frame. */
+static bool holds_since(const struct thread_facts *f, size_t first, uint64_t object)
+{
+    size_t i;
+
+    for (i = first; i < f->holds; i++) {
+        if (f->hold[i].object == object)
+            return true;
+    }
+    return false;
+}
+
+/* Adds the Locks that a function has acquired by calls, as guesses. Leaves out RLocks, because an
+ * RLock stores which thread holds it. acquirer: the frame of the function. frame: the index of this
+ * frame, or of the frame that has entered a `with` whose manager runs the function. enter: the
+ * instruction that entered this `with`; -1: none. */
+static void add_acquired(const struct gathering *g, const struct raw_frame *acquirer, size_t frame,
+                         int64_t enter)
+{
+    struct acquired found[ACQUIRED_MAX];
+    size_t count = acquired_by_calls(g->py, g->room, acquirer, found), first = g->facts->holds, i;
+    struct hold_fact *hold;
+
+    for (i = 0; i < count; i++) {
+        if (lock_kind(g->py, g->stdlib, found[i].object) != LOCK_PLAIN ||
+            holds_since(g->facts, first, found[i].object))
+            continue;
+        hold = add_hold(g, LOCK_PLAIN, found[i].object, frame, enter < 0 ? found[i].since : enter);
+        if (hold)
+            hold->is_guess = true;
+    }
+}
+
 /* How deep managers may be nested, such as a generator in an ExitStack in a generator. */
 #define MANAGERS_MAX 5
 
@@ -257,6 +289,7 @@ static void add_generator(const struct gathering *g, uint64_t manager, size_t fr
     count = value_stack_withs(py, g->room, &inner, withs);
     for (i = 0; i < count; i++)
         add_manager(g, withs[i].manager, frame, enter, depth + 1);
+    add_acquired(g, &inner, frame, enter);
 }
 
 /* The layout of collections.deque: a list of blocks with 64 items each
@@ -391,24 +424,6 @@ static void mark_guesses(const struct gathering *g, size_t first)
     }
 }
 
-/* Adds the locks that a frame will release in a `finally` block. Leaves out the lock for which the
- * thread may still wait. Also leaves out RLocks, because an RLock stores which thread holds it. */
-static void add_acquired(const struct gathering *g, size_t frame)
-{
-    struct acquired found[ACQUIRED_MAX];
-    size_t count = acquired_until_finally(g->py, g->room, &g->stack->frames[frame], found), i;
-    struct hold_fact *hold;
-
-    for (i = 0; i < count; i++) {
-        if (found[i].object == g->called ||
-            lock_kind(g->py, g->stdlib, found[i].object) != LOCK_PLAIN)
-            continue;
-        hold = add_hold(g, LOCK_PLAIN, found[i].object, frame, found[i].since);
-        if (hold)
-            hold->is_guess = true;
-    }
-}
-
 /* Sets the pool of the futures that a thread computes. frame: the frame of the function that runs
  * the work items of the pool. */
 static void set_pool(const struct gathering *g, const struct raw_frame *frame)
@@ -448,7 +463,7 @@ static void gather_holds(const struct gathering *g)
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
         if (stdlib_function(g->stdlib, frame->code) == FUNCTIONS)
-            add_acquired(g, i);
+            add_acquired(g, frame, i, -1);
         remove_released(g->facts, first, released, releases);
         mark_guesses(g, first);
     }
@@ -457,7 +472,7 @@ static void gather_holds(const struct gathering *g)
 void waits_gather(const struct python *py, const struct stdlib *l, struct value_room *room,
                   const struct raw_stack *stack, pid_t native_id, struct thread_facts *facts)
 {
-    struct gathering g = {py, l, room, stack, facts, 0};
+    const struct gathering g = {py, l, room, stack, facts};
 
     memset(facts, 0, sizeof(*facts));
     gather_wait(&g, native_id);

@@ -1,4 +1,4 @@
-"""No deadlock: the Lock that a thread has entered is released by another thread."""
+"""Not surely a deadlock: any thread may release the Lock that the main thread has acquired."""
 
 import threading
 

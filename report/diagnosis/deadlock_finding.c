@@ -167,7 +167,7 @@ static void put_text(struct buffer *out, const struct making *m, size_t actors_o
 {
     const size_t actors = count_actors(m->g, m->path, m->length);
 
-    sentence_put(out, "DEADLOCK: ");
+    sentence_put(out, m->g->has_guesses ? "perhaps a deadlock: " : "DEADLOCK: ");
     if (actors == 1)
         put_self(out, m);
     else
@@ -187,7 +187,7 @@ static void put_line(struct buffer *out, const struct wait_graph *g, size_t node
     actor_put_line(out, g, node);
     buffer_put_u8(out, ' ');
     if (wait_graph_wait(g, node))
-        wait_words_put(out, g, node, true);
+        wait_words_put(out, g, node, !g->has_guesses);
     else
         sentence_put(out, "is ready");
     next = next_in_cycle(g, node);
@@ -260,7 +260,8 @@ static bool add_ids(const struct making *m, struct report_finding *f, size_t cyc
     return true;
 }
 
-/* Returns KNOWN if all waits and holds of the cycle are known, else SEEN. */
+/* Returns LIKELY if the graph has guesses. Else returns KNOWN if all waits and holds of the cycle
+ * are known, else SEEN. */
 static enum report_certainty certainty_of(const struct making *m, size_t cycle)
 {
     const struct wait_graph *g = m->g;
@@ -268,6 +269,8 @@ static enum report_certainty certainty_of(const struct making *m, size_t cycle)
     const struct report_hold *hold;
     size_t i, node;
 
+    if (g->has_guesses)
+        return CERTAINTY_LIKELY;
     for (i = m->first[cycle]; i < m->first[cycle + 1]; i++) {
         node = m->members[i];
         wait = wait_graph_wait(g, node);
@@ -301,7 +304,8 @@ static bool add_deadlock(struct making *m, size_t cycle)
         return true;
     find_path(m, start);
     put_text(&text, m, count_actors(m->g, members, m->first[cycle + 1] - m->first[cycle]));
-    f = finding_add(m->r, m->list, FINDING_DEADLOCK, &text, certainty_of(m, cycle));
+    f = finding_add(m->r, m->list, m->g->has_guesses ? FINDING_PERHAPS : FINDING_DEADLOCK, &text,
+                    certainty_of(m, cycle));
     return f && add_ids(m, f, cycle) && add_lines(m, f, cycle);
 }
 
@@ -392,23 +396,52 @@ static bool add_all_abandoned(struct making *m)
 
 /* ---- All findings ---------------------------------------------------------------------------- */
 
-bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g)
+/* True if a node of the cycle can never continue, according to the graph without guesses. */
+static bool is_certain_already(const struct making *m, size_t cycle, const struct wait_graph *known)
 {
-    struct making m = {.r = r, .list = list, .g = g};
+    size_t i;
+
+    for (i = m->first[cycle]; i < m->first[cycle + 1]; i++) {
+        if (known->nodes[m->members[i]].is_stuck)
+            return true;
+    }
+    return false;
+}
+
+/* Adds the findings about all cycles of m->g. known: if m->g has guesses, the graph without them,
+ * which has the same nodes; else NULL. */
+static bool add_all(struct making *m, const struct wait_graph *known)
+{
+    const struct wait_graph *g = m->g;
     size_t *room = calloc(4 * (g->count + 3), sizeof(*room)), cycle;
     bool done = room;
 
     if (!room)
         return false;
-    m.members = room;
-    m.first = room + g->count + 3;
-    m.path = room + 2 * (g->count + 3);
-    m.at = room + 3 * (g->count + 3);
-    sort_members(&m);
+    m->members = room;
+    m->first = room + g->count + 3;
+    m->path = room + 2 * (g->count + 3);
+    m->at = room + 3 * (g->count + 3);
+    sort_members(m);
     for (cycle = 1; done && cycle <= g->cycles; cycle++)
-        done = add_deadlock(&m, cycle);
-    if (done && g->process_count == 1)
-        done = add_all_abandoned(&m);
+        done = (known && is_certain_already(m, cycle, known)) || add_deadlock(m, cycle);
+    if (done && !known && g->process_count == 1)
+        done = add_all_abandoned(m);
     free(room);
     return done;
+}
+
+bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g)
+{
+    struct making m = {.r = r, .list = list, .g = g};
+
+    return add_all(&m, NULL);
+}
+
+bool diagnose_perhaps_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g,
+                                const struct wait_graph *guessed)
+{
+    struct making m = {.r = r, .list = list, .g = guessed};
+
+    return guessed->cycles == 0 || add_all(&m, g);
 }

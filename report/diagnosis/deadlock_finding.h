@@ -12,7 +12,10 @@
  * was started last, which probably closed the cycle. Of a long cycle, only the first threads are
  * shown.
  *
- * A second kind of finding is about an object for which threads wait, but which no living thread
+ * A second kind of finding is about a cycle for which it is a guess that a thread holds a lock. Its
+ * text begins with "perhaps a deadlock: ", and its certainty is CERTAINTY_LIKELY.
+ *
+ * A third kind of finding is about an object for which threads wait, but which no living thread
  * can release, because its holder has ended, or exists only in the parent process.
  */
 #ifndef REPORT_DIAGNOSIS_DEADLOCK_FINDING_H
@@ -22,6 +25,7 @@
 
 /* The kinds of the findings. */
 #define FINDING_DEADLOCK  "deadlock"
+#define FINDING_PERHAPS   "perhaps-deadlock"
 #define FINDING_ABANDONED "abandoned"
 
 /* Adds the findings to a list of r. g: the graph, after cycles_find(). If the graph has several
@@ -29,5 +33,12 @@
  * no memory.
  */
 bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g);
+
+/* Adds the findings about cycles with guesses. g: the graph without guesses. guessed: the graph of
+ * the same process with guesses, after cycles_find(); it may be empty. Leaves out cycles with
+ * nodes that can never continue, since these have a finding already. Returns false if there is no
+ * memory. */
+bool diagnose_perhaps_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g,
+                                const struct wait_graph *guessed);
 
 #endif

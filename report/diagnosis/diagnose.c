@@ -15,14 +15,25 @@
 #include "diagnosis/wait_graph.h"
 #include "unite_objects.h"
 
+static bool add_guessed(struct report *r, struct report_process *process,
+                        const struct wait_graph *g)
+{
+    struct wait_graph guessed __attribute__((cleanup(wait_graph_free))) = {0};
+
+    return wait_graph_make_guessed(&guessed, process) &&
+           (guessed.count == 0 || cycles_find(&guessed)) &&
+           diagnose_perhaps_deadlocks(r, &process->findings, g, &guessed);
+}
+
 /* Adds the findings of all kinds. Their order is: the signal that has ended the process; what can
- * never end by itself; what stops all threads; what stops some threads. */
+ * never end by itself, or perhaps not; what stops all threads; what stops some threads. */
 static bool add_findings(struct report *r, struct report_process *process,
                          const struct wait_graph *g)
 {
     return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
-           diagnose_gil(r, process) && diagnose_shortage(r, process) &&
-           diagnose_loops(r, process, g) && diagnose_exit(r, process);
+           add_guessed(r, process, g) && diagnose_gil(r, process) &&
+           diagnose_shortage(r, process) && diagnose_loops(r, process, g) &&
+           diagnose_exit(r, process);
 }
 
 static bool make_graph(struct wait_graph *g, const struct report_process *processes, size_t count)

@@ -192,6 +192,13 @@ static bool depends_on_holders(const struct report_object *o)
     return text_is(o->kind, "future");
 }
 
+/* True if it is a guess that the only holder of a lock has it. */
+static bool is_guessed(const struct report_object *o)
+{
+    return o->holder_status == HOLDER_NOT_KNOWN && o->holders.count == 1 &&
+           text_is(o->kind, "lock");
+}
+
 /* True if the waiters of an object may depend on its holders: because of the kind of the object, or
  * because its holder has ended or is in the parent process. */
 static bool may_hold(const struct wait_graph *g, size_t object)
@@ -205,6 +212,13 @@ static bool may_hold(const struct wait_graph *g, size_t object)
 static bool is_certain(int certainty)
 {
     return certainty == CERTAINTY_KNOWN || certainty == CERTAINTY_SEEN;
+}
+
+/* True if a hold may be an edge of the graph. hold: NULL if the report does not have it. */
+static bool is_edge(const struct wait_graph *g, const struct report_hold *hold)
+{
+    return !hold || is_certain(hold->certainty) ||
+           (g->has_guesses && hold->certainty == CERTAINTY_LIKELY);
 }
 
 /* Adds an edge. The edges of one node are adjacent in the array, so `from` must be the last node to
@@ -226,6 +240,11 @@ static bool is_lost(const struct report_object *o)
            (o->holder_status == HOLDER_ENDED && text_is(object_detail(o, "recursive"), "yes"));
 }
 
+static bool depends_on(const struct wait_graph *g, const struct report_object *o)
+{
+    return depends_on_holders(o) || (g->has_guesses && is_guessed(o));
+}
+
 static void add_holder_edges(struct wait_graph *g, size_t object)
 {
     struct wait_node *node = &g->nodes[object];
@@ -234,11 +253,10 @@ static void add_holder_edges(struct wait_graph *g, size_t object)
     size_t i, holder;
 
     node->is_lost = is_lost(o);
-    for (i = 0; depends_on_holders(o) && i < o->holders.count; i++) {
+    for (i = 0; depends_on(g, o) && i < o->holders.count; i++) {
         holder = wait_graph_find(g, node->process, o->holders.items[i]);
         hold = holder != NO_NODE ? wait_graph_hold(g, holder, object) : NULL;
-        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT ||
-            (hold && !is_certain(hold->certainty))) {
+        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT || !is_edge(g, hold)) {
             g->edge_count -= node->edges;
             node->edges = 0;
             return;
@@ -438,14 +456,13 @@ static bool allocate(struct wait_graph *g)
     return g->nodes && g->ids && g->holds && g->edges;
 }
 
-bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count)
+static bool make(struct wait_graph *g)
 {
     size_t i;
 
-    *g = (struct wait_graph){.processes = processes, .process_count = count};
     if (!allocate(g))
         return false;
-    for (i = 0; i < count; i++)
+    for (i = 0; i < g->process_count; i++)
         add_nodes(g, i);
     qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
     for (i = 0; i < g->count; i++) {
@@ -459,6 +476,24 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
             add_holder_edges(g, i);
         else
             add_wait_edges(g, i);
+    }
+    return true;
+}
+
+bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count)
+{
+    *g = (struct wait_graph){.processes = processes, .process_count = count};
+    return make(g);
+}
+
+bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process)
+{
+    size_t i;
+
+    *g = (struct wait_graph){.processes = process, .process_count = 1, .has_guesses = true};
+    for (i = 0; i < process->objects.count; i++) {
+        if (is_guessed(&process->objects.items[i]))
+            return make(g);
     }
     return true;
 }

@@ -16,6 +16,8 @@
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again
  * * a wait for an id, or a holder with an id, that no node of the report has
  *
+ * wait_graph_make_guessed() adds edges for locks of which the holder is a guess.
+ *
  * A task of which no other edge is certain has an edge to the thread that runs its loop.
  *
  * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
@@ -50,7 +52,8 @@ struct wait_graph {
     size_t count;
     size_t *edges; /* the indices of nodes */
     size_t edge_count;
-    size_t cycles; /* set by cycles_find(): the number of cycles */
+    size_t cycles;    /* set by cycles_find(): the number of cycles */
+    bool has_guesses; /* edges may be guesses that a thread holds a lock */
     struct wait_id *ids;
     size_t id_count;
     struct wait_hold *holds;
@@ -62,6 +65,11 @@ struct wait_graph {
  * processes: do not change or free the processes while the graph is used. Returns false if there is
  * no memory. Call wait_graph_free in either case. */
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
+
+/* Like wait_graph_make, for one process, but also adds an edge from each lock to its only holder if
+ * it is a guess that this holder has the lock. Leaves the graph empty, and returns true, if there
+ * is no such lock. */
+bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process);
 void wait_graph_free(struct wait_graph *g);
 
 /* Returns the node with an id, or NO_NODE. id: an id in the facts about the process with the index

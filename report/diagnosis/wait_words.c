@@ -374,8 +374,7 @@ static void put_several_holders(struct buffer *out, const struct wait_graph *g,
 {
     const bool is_known = p->object->holder_status == HOLDER_KNOWN;
 
-    if (is_known)
-        sentence_put(out, doubt_of(g, p, is_certain));
+    sentence_put(out, is_known ? doubt_of(g, p, is_certain) : "perhaps ");
     sentence_put(out, p->words->held);
     if (!is_known)
         sentence_put(out, "one of ");

@@ -5,8 +5,8 @@
  *
  * The words depend on the certainty of the fact that a thread holds an object. Known: "held by".
  * Seen: "apparently held by", because the thread may have released the object in the meantime. A
- * guess: "perhaps held by". If several threads may hold the object: "held by one of ...". If the
- * holder is not known: "holder not known".
+ * guess: "perhaps held by". If several threads may hold the object: "perhaps held by one of ...".
+ * If the holder is not known: "holder not known".
  */
 #ifndef REPORT_DIAGNOSIS_WAIT_WORDS_H
 #define REPORT_DIAGNOSIS_WAIT_WORDS_H

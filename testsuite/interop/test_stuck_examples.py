@@ -152,12 +152,18 @@ timeout_twin.py:9
 Lock a; the wait has a timeout
 """,
     "signal_twin.py": """\
+perhaps a deadlock: waiter -> MainThread -> waiter
+  waiter (signal_twin.py:11) waits for Lock other, perhaps held by MainThread since \
+signal_twin.py:15
+  MainThread (signal_twin.py:18) waits for Lock lock, apparently held by waiter since \
+signal_twin.py:9
 MainThread apparently waits for waiter (signal_twin.py:11), which waits for Lock other
   MainThread (signal_twin.py:18) waits for Lock lock, apparently held by waiter since \
 signal_twin.py:9
   # waits for Lock lock, apparently held by waiter since signal_twin.py:9, which waits for \
 Lock other
-  # waits for Lock other, holder not known
+  # waits for Lock other, perhaps held by MainThread since signal_twin.py:15, which waits for \
+Lock lock
 """,
     "condition_twin.py": """\
 MainThread apparently waits for owner (condition_twin.py:17)
@@ -175,7 +181,7 @@ released_twin.py:18
 (released_twin.py:20)
 """,
     "two_claims_twin.py": """\
-  # waits for Lock lock, held by one of first and second
+  # waits for Lock lock, perhaps held by one of first and second
 """,
     "semaphore_twin.py": """\
 worker apparently waits for MainThread (semaphore_twin.py:18), which waits for Semaphore slots

@@ -207,7 +207,7 @@ TEST(one_of_two_holders_is_no_deadlock)
     hold(&w, "transfer-2", "src.lock", 7);
     conclude(&w);
     assert_notes(&w, "transfer-1",
-                 "waits for Lock src.lock, held by one of transfer-0 and transfer-2\n");
+                 "waits for Lock src.lock, perhaps held by one of transfer-0 and transfer-2\n");
     assert_no_deadlock(&w, "one of two");
     make_deadlock(&w);
     hold(&w, "transfer-2", "src.lock", 7);
@@ -225,6 +225,43 @@ TEST(one_of_two_holders_is_no_deadlock)
     conclude(&w);
     assert_notes(&w, "transfer-1", "waits for Lock src.lock, which is free now\n");
     assert_no_deadlock(&w, "a lock that is free");
+}
+
+TEST(a_cycle_with_a_guess_is_perhaps_a_deadlock)
+{
+    AUTO_WAITING w;
+    const struct report_finding *found;
+
+    make_deadlock(&w);
+    object_of(&w, "src.lock")->holder_status = HOLDER_NOT_KNOWN;
+    thread_of(&w, "transfer-0")->holds.items[0].certainty = CERTAINTY_LIKELY;
+    wait_for(&w, "MainThread", "thread:transfer-0", 21);
+    conclude(&w);
+    assert_no_deadlock(&w, "a guess");
+    found = diagnose_find(w.p, FINDING_PERHAPS);
+    assert_non_null(found);
+    assert_int_equal(found->certainty, CERTAINTY_LIKELY);
+    assert_true(is_text(found->text, "perhaps a deadlock: transfer-1 -> transfer-0 -> transfer-1"));
+    assert_true(is_text(found->lines.items[0], "transfer-1 (bank.py:9) waits for Lock src.lock, "
+                                               "perhaps held by transfer-0 since bank.py:7"));
+    assert_true(is_text(found->lines.items[1], "transfer-0 (bank.py:9) waits for Lock dst.lock, "
+                                               "apparently held by transfer-1 since bank.py:7"));
+    assert_int_equal(found->lines.count, 2);
+}
+
+/* Threads that wait for a deadlock and for each other are not reported twice. */
+TEST(a_cycle_with_a_guess_that_leads_to_a_deadlock_is_not_reported)
+{
+    AUTO_WAITING w;
+
+    make_deadlock(&w);
+    hold(&w, "third", "third.lock", 7)->certainty = CERTAINTY_LIKELY;
+    object_of(&w, "third.lock")->holder_status = HOLDER_NOT_KNOWN;
+    wait_for(&w, "third", "src.lock", 9);
+    wait_for(&w, "fourth", "third.lock", 9);
+    conclude(&w);
+    assert_non_null(diagnose_find(w.p, FINDING_DEADLOCK));
+    assert_null(diagnose_find(w.p, FINDING_PERHAPS));
 }
 
 /* Any thread may set an Event, notify a Condition, put into a Queue. */

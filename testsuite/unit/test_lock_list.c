@@ -98,7 +98,7 @@ TEST(what_is_not_known_about_a_holder_is_said)
                     "  free now\n"
                     "  b (bank.py:9) waits for it\n"
                     "Lock z at z\n"
-                    "  held by one of d and e\n"
+                    "  perhaps held by one of d and e\n"
                     "  c (bank.py:9) waits for it\n");
 }
 

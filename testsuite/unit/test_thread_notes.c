@@ -93,7 +93,7 @@ TEST(many_possible_holders_are_counted)
     for (i = 0; i < 5; i++)
         hold(&w, names[i], "x", 3);
     conclude(&w);
-    assert_notes(&w, "a", "waits for Lock x, held by one of b, c, d and 2 others\n");
+    assert_notes(&w, "a", "waits for Lock x, perhaps held by one of b, c, d and 2 others\n");
 }
 
 TEST(how_certain_several_holders_are_can_be_read)
@@ -124,7 +124,7 @@ TEST(how_certain_several_holders_are_can_be_read)
     assert_notes(&w, "a", "waits for Semaphore x, perhaps held by b and c\n");
     object_of(&w, "x")->holder_status = HOLDER_NOT_KNOWN;
     conclude(&w);
-    assert_notes(&w, "a", "waits for Semaphore x, held by one of b and c\n");
+    assert_notes(&w, "a", "waits for Semaphore x, perhaps held by one of b and c\n");
 }
 
 TEST(what_has_no_name_and_no_number_is_called_by_its_id)

@@ -22,10 +22,10 @@ STATUSES = [None, "known", "free", "not-known", "ended", "inherited"]
 
 done = threading.Event()  # it is never set
 has_ended = threading.Event()
-plain, other, managed, stacked, guessed = [threading.Lock() for _ in range(5)]
+plain, other, managed, stacked, guessed, called, yielded = [threading.Lock() for _ in range(7)]
 recursive, ended = threading.RLock(), threading.RLock()
 condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
-released = threading.Lock()
+released, other_free = threading.Lock(), threading.Lock()
 semaphore = threading.Semaphore(1)
 event = threading.Event()
 things, full, simple = queue.Queue(), queue.Queue(1), queue.SimpleQueue()
@@ -64,6 +64,41 @@ def hold_until_finally():
         done.wait()
     finally:
         guessed.release()
+
+
+def hold_by_call():
+    if done.is_set():
+        return
+    called.acquire()
+    done.wait()
+    called.release()
+
+
+@contextlib.contextmanager
+def manage_until_finally():
+    yielded.acquire()
+    try:
+        yield
+    finally:
+        yielded.release()
+
+
+def hold_managed_until_finally():
+    with manage_until_finally():
+        done.wait()
+
+
+def call_perhaps():
+    """Has code that acquires Locks, and holds none of them."""
+    called.acquire(False)
+    called.acquire(timeout=0)
+    if not done.is_set():
+        pass
+    else:
+        yielded.acquire()
+    other_free.acquire()
+    other_free.release()
+    done.wait()
 
 
 def release_before_finally():
@@ -190,6 +225,16 @@ def wait_for_managed():
     managed.acquire()
 
 
+def wait_for_called():
+    with called:
+        pass
+
+
+def wait_for_yielded():
+    with yielded:
+        pass
+
+
 def wait_for_guessed():
     try:
         guessed.acquire()
@@ -249,6 +294,8 @@ CASES = [
     (shared_by_acquire, shared._semlock, "semlock", "shared", []),
     (wait_for_managed, managed, "lock", "managed", []),
     (wait_for_guessed, guessed, "lock", "guessed", []),
+    (wait_for_called, called, "lock", "called", []),
+    (wait_for_yielded, yielded, "lock", "yielded", []),
     (wait_for_stacked, stacked, "lock", "stacked", []),
     (Instance(), managed, "lock", "self.locks['of it']", []),
 ]
@@ -263,8 +310,20 @@ HOLDERS = [
     (managed, "hold_managed", "known"),
     (stacked, "hold_stacked", "known"),
     (guessed, "hold_until_finally", "not-known"),
+    (called, "hold_by_call", "not-known"),
+    (yielded, "hold_managed_until_finally", "not-known"),
     (semaphore, "wait_twice", "known"),
     (shared._semlock, "MainThread", "known"),
+]
+
+
+HOLDS = [
+    hold_managed,
+    hold_stacked,
+    hold_until_finally,
+    hold_by_call,
+    hold_managed_until_finally,
+    release_before_finally,
 ]
 
 
@@ -294,6 +353,9 @@ def expected():
         "hold_managed": (*for_end, [(reference(managed), SEEN)]),
         "hold_stacked": (*for_end, [(reference(stacked), SEEN)]),
         "hold_until_finally": (*for_end, [(reference(guessed), LIKELY)]),
+        "hold_by_call": (*for_end, [(reference(called), LIKELY)]),
+        "hold_managed_until_finally": (*for_end, [(reference(yielded), LIKELY)]),
+        "call_perhaps": (*for_end, []),
         "release_before_finally": (*for_end, []),
         "worker_0": (reference(done), "event", None, [(reference(future), SEEN)]),
         "wait_for_result": (reference(future), "future", "future", []),
@@ -345,11 +407,12 @@ def main():
     if sys.argv[1:] == ["traced"]:
         threading.settrace(lambda *_: lambda *_: None)
     holder = start(hold)
-    for target in (hold_managed, hold_stacked, hold_until_finally, release_before_finally):
+    for target in HOLDS:
         start(target)
     until = time.monotonic() + DEADLINE
-    while not all(each.locked() for each in (plain, other, managed, stacked, guessed)):
+    while not all(thing.locked() for thing, who, _ in HOLDERS if type(thing) is type(plain)):
         time.sleep(0.001)
+    start(call_perhaps)
     shared.acquire()
     future = executor.submit(done.wait)
     for target, *_ in CASES:
@@ -361,7 +424,7 @@ def main():
     has_ended.set()
     while (wrong := different()) and time.monotonic() < until:
         time.sleep(0.01)
-    print(json.dumps({"compared": len(CASES) + 8, "different": wrong}), flush=True)
+    print(json.dumps({"compared": len(expected()[0]), "different": wrong}), flush=True)
     os._exit(0)
 
 
