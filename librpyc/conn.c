@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "conn_internal.h"
 
+#include "monotonic_cond.h"
+
 #include <stdlib.h>
 
 /* The interval in ms at which a wait checks for cancellation, and for a signal that arrived just
@@ -11,12 +13,7 @@
 
 static void init_locks(struct conn *c)
 {
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&c->changed);
     pthread_mutex_init(&c->lock, NULL);
 }
 

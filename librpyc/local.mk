@@ -22,6 +22,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/iterate.c \
 	librpyc/local.c librpyc/local.h \
 	librpyc/message.c librpyc/message.h \
+	librpyc/monotonic_cond.h \
 	librpyc/netref.c librpyc/netref.h \
 	librpyc/object.c \
 	librpyc/pending.c librpyc/pending.h \

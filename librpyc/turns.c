@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "turns.h"
 
+#include "monotonic_cond.h"
+
 #include <stdlib.h>
 
 struct turns {
@@ -17,12 +19,7 @@ struct turns {
 
 static void init_lock(struct turns *turns)
 {
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&turns->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&turns->changed);
     pthread_mutex_init(&turns->lock, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monotonic_cond.h"
 #include "procfs/clock.h"
 #include "procfs/read.h"
 #include "procfs/threads.h"
@@ -71,14 +72,10 @@ struct work {
 static struct work *work_new(void (*run)(void *), void (*release)(void *), void *arg)
 {
     struct work *w = calloc(1, sizeof(*w));
-    pthread_condattr_t attr;
 
     if (!w)
         return NULL;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&w->changed);
     pthread_mutex_init(&w->lock, NULL);
     w->run = run;
     w->release = release;

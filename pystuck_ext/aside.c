@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gil.h"
+#include "monotonic_cond.h"
 #include "server.h"
 #include "stream.h"
 #include "thread.h"
@@ -31,7 +32,6 @@ struct aside {
 static struct aside *aside_new(struct ps_state *state, PyObject *function)
 {
     struct aside *a = calloc(1, sizeof(*a));
-    pthread_condattr_t attr;
 
     if (!a)
         return NULL;
@@ -40,10 +40,7 @@ static struct aside *aside_new(struct ps_state *state, PyObject *function)
     a->function = ps_new_ref(function);
     a->fork_count = ps_fork_count();
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&a->changed);
     return a;
 }
 

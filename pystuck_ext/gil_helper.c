@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "gil.h"
+#include "monotonic_cond.h"
 #include "procfs/threads.h"
 #include "server.h"
 #include "thread.h"
@@ -206,7 +207,6 @@ static void helper_main(void *arg)
 static struct ps_gil_helper *helper_new(struct ps_state *state)
 {
     struct ps_gil_helper *h = calloc(1, sizeof(*h));
-    pthread_condattr_t attr;
 
     if (!h)
         return NULL;
@@ -216,10 +216,7 @@ static struct ps_gil_helper *helper_new(struct ps_state *state)
     sigfillset(&h->mask);
     TAILQ_INIT(&h->jobs);
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&h->changed);
     return h;
 }
 

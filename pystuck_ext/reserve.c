@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monotonic_cond.h"
 #include "native_thread.h"
 #include "procfs/clock.h"
 #include "queue.h"
@@ -157,14 +158,10 @@ static void *spare_main(void *arg)
 static void refill_thread(void)
 {
     struct spare *spare = reserve.spare ? NULL : calloc(1, sizeof(*spare));
-    pthread_condattr_t attr;
 
     if (!spare)
         return;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&spare->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&spare->changed);
     STAILQ_INIT(&spare->jobs);
     if (ps_start_thread(&spare->thread, spare_main, spare) == 0)
         reserve.spare = spare;

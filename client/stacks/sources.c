@@ -19,6 +19,7 @@
 #include "brine.h"
 #include "connect/namespaces.h"
 #include "connect/peer.h"
+#include "monotonic_cond.h"
 #include "process.h"
 #include "procfs/patient.h"
 
@@ -179,7 +180,6 @@ static size_t await_files(struct job *job)
 static struct job *job_new(int root, uid_t user, int64_t latest)
 {
     struct job *job = calloc(1, sizeof(*job));
-    pthread_condattr_t attr;
 
     if (!job) {
         if (root >= 0)
@@ -188,10 +188,7 @@ static struct job *job_new(int root, uid_t user, int64_t latest)
     }
     atomic_init(&job->refs, 1);
     pthread_mutex_init(&job->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&job->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    monotonic_cond_init(&job->changed);
     job->root = root;
     job->user = user;
     job->latest = latest;
