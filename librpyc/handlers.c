@@ -120,11 +120,10 @@ static bool are_keywords(const rpyc_value *v)
     return v->type == RPYC_TUPLE;
 }
 
-/* Calls obj, or its method `method` if method is not NULL. args: the arguments of the request. The
- * item i of args has the positional arguments of the call. If args has an item i + 1, it has the
- * keyword arguments. */
-static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size_t i,
-                     rpyc_value **out, struct rpyc_error *err)
+/* Calls obj. args: the arguments of the request. The item i of args has the positional arguments of
+ * the call. If args has an item i + 1, it has the keyword arguments. */
+static int call_with(rpyc_value *obj, rpyc_value *args, size_t i, rpyc_value **out,
+                     struct rpyc_error *err)
 {
     AUTO_VALUE *none = NULL;
     rpyc_value *positional = rpyc_item(args, i), *kwargs = rpyc_item(args, i + 1);
@@ -135,12 +134,12 @@ static int call_with(rpyc_value *obj, const char *method, rpyc_value *args, size
         kwargs = none;
     if (positional->type != RPYC_TUPLE || !are_keywords(kwargs))
         return rpyc_raise(err, "TypeError", "the arguments of a call must be tuples");
-    return local_call(obj, method, positional, kwargs, out, err);
+    return local_call(obj, positional, kwargs, out, err);
 }
 
 static int handle_call(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)
 {
-    return call_with(obj, NULL, args, 1, out, err);
+    return call_with(obj, args, 1, out, err);
 }
 
 static int handle_callattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
@@ -152,12 +151,12 @@ static int handle_callattr(rpyc_value *obj, rpyc_value *args, rpyc_value **out,
     if (!name)
         return -1;
     if (strcmp(name, "__call__") == 0)
-        return call_with(obj, NULL, args, 2, out, err);
+        return call_with(obj, args, 2, out, err);
     if (local_getattr(obj, name, &attribute, err) < 0)
         return -1;
     if (attribute->type != RPYC_OBJECT)
         return rpyc_raise(err, "TypeError", "attribute '%s' is not callable", name);
-    return call_with(attribute, NULL, args, 2, out, err);
+    return call_with(attribute, args, 2, out, err);
 }
 
 static int handle_str(rpyc_value *obj, rpyc_value *args, rpyc_value **out, struct rpyc_error *err)

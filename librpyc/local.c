@@ -18,7 +18,6 @@ static void local_release(rpyc_value *v)
         rpyc_unref(l->method_of);
     else if (l->ops && l->ops->destroy)
         l->ops->destroy(l->self);
-    free(l->method);
     free(v);
 }
 
@@ -42,17 +41,11 @@ int rpyc_function(rpyc_value **out, rpyc_function_fn function, void *arg, struct
     return local_new(out, &(struct local){.function = function, .self = arg}, err);
 }
 
-/* Creates the value of obj.name, a method. */
+/* Creates the value of a method of obj. name: an entry of the object's ops->methods. */
 static int method_new(rpyc_value **out, rpyc_value *obj, const char *name, struct rpyc_error *err)
 {
-    struct local method = {.method_of = obj, .method = strdup(name)};
-
-    if (!method.method)
-        return error_nomem(err);
-    if (local_new(out, &method, err) < 0) {
-        free(method.method);
+    if (local_new(out, &(struct local){.method_of = obj, .method = name}, err) < 0)
         return -1;
-    }
     rpyc_ref(obj);
     return 0;
 }
@@ -107,9 +100,10 @@ static int no_attribute(const rpyc_value *v, const char *name, struct rpyc_error
 int local_getattr(rpyc_value *v, const char *name, rpyc_value **out, struct rpyc_error *err)
 {
     const struct rpyc_ops *ops = v->local.ops;
+    const char *method = find_method(ops, name);
 
-    if (find_method(ops, name))
-        return method_new(out, v, name, err);
+    if (method)
+        return method_new(out, v, method, err);
     if (ops && ops->getattr)
         return ops->getattr(v->local.self, name, out, err);
     return no_attribute(v, name, err);
@@ -124,21 +118,16 @@ int local_setattr(rpyc_value *v, const char *name, rpyc_value *value, struct rpy
     return no_attribute(v, name, err);
 }
 
-int local_call(rpyc_value *v, const char *method, rpyc_value *args, rpyc_value *kwargs,
-               rpyc_value **out, struct rpyc_error *err)
+int local_call(rpyc_value *v, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+               struct rpyc_error *err)
 {
-    struct local *l = &v->local;
+    const struct local *l = &v->local, *object = l->method_of ? &l->method_of->local : l;
 
-    if (l->method_of && !method)
-        return local_call(l->method_of, l->method, args, kwargs, out, err);
-    if (l->function && !method)
+    if (l->function)
         return l->function(l->self, args, kwargs, out, err);
-    if (method && !find_method(l->ops, method))
-        return no_attribute(v, method, err);
-    if (l->ops && l->ops->call)
-        return l->ops->call(l->self, method ? find_method(l->ops, method) : NULL, args, kwargs, out,
-                            err);
-    return rpyc_raise(err, "TypeError", "'%s' object is not callable", class_name(l));
+    if (object->ops && object->ops->call)
+        return object->ops->call(object->self, l->method, args, kwargs, out, err);
+    return rpyc_raise(err, "TypeError", "'%s' object is not callable", class_name(object));
 }
 
 int local_str(rpyc_value *v, rpyc_value **out, struct rpyc_error *err)

@@ -17,8 +17,8 @@ struct id_pack local_id_pack(const rpyc_value *v);
  * CALL; STR. Results and errors are those of struct rpyc_ops. */
 int local_getattr(rpyc_value *v, const char *name, rpyc_value **out, struct rpyc_error *err);
 int local_setattr(rpyc_value *v, const char *name, rpyc_value *value, struct rpyc_error *err);
-int local_call(rpyc_value *v, const char *method, rpyc_value *args, rpyc_value *kwargs,
-               rpyc_value **out, struct rpyc_error *err);
+int local_call(rpyc_value *v, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
+               struct rpyc_error *err);
 int local_str(rpyc_value *v, rpyc_value **out, struct rpyc_error *err);
 
 /* Create a tuple of the object's methods. local_inspect creates (name, None) tuples, for INSPECT;

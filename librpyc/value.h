@@ -25,7 +25,7 @@ struct local {
     const struct rpyc_ops *ops;
     void *self;
     rpyc_value *method_of;     /* of a method: its object, a reference; else NULL */
-    char *method;              /* of a method: its name, owned */
+    const char *method;        /* of a method: its entry in the object's ops->methods */
     rpyc_function_fn function; /* of a function, which has no ops; else NULL */
 };
 
