@@ -6,7 +6,6 @@
 #include "diagnosis/diagnose.h"
 #include "error.h"
 #include "gil.h"
-#include "merge.h"
 #include "pybrine.h"
 #include "report_object.h"
 #include "server.h"
@@ -34,13 +33,11 @@ static int prepare(PyObject *module)
 static struct report_process *conclude(struct report *report, const struct buffer *brine,
                                        struct rpyc_error *err)
 {
-    static const char tool[] = "pystuck " PACKAGE_VERSION;
     struct report_process *process = report_read(report, brine->data, brine->len, err);
 
     if (!process)
         return NULL;
-    process->tool = (struct report_text){tool, sizeof(tool) - 1};
-    if (diagnose(report, process) && report_merge(report, process))
+    if (diagnose_complete(report, process))
         return process;
     error_nomem(err);
     return NULL;

@@ -16,7 +16,6 @@
 #include "diagnosis/diagnose.h"
 #include "locate.h"
 #include "memory_core.h"
-#include "merge.h"
 #include "procfs/patient.h"
 #include "schema.h"
 #include "stackreader.h"
@@ -285,7 +284,6 @@ static void set_process(const struct dump *d, const struct located *python, stru
     clock_gettime(CLOCK_REALTIME, &now);
     p->schema = REPORT_SCHEMA;
     p->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-    p->tool = (struct report_text){"pystuck " PACKAGE_VERSION, strlen("pystuck " PACKAGE_VERSION)};
     p->source = SOURCE_CORE;
     if (d->core.pid > 0) {
         p->pid = d->core.pid;
@@ -395,7 +393,7 @@ static enum core_outcome fill(const struct dump *d, size_t index, struct report 
     set_signal(d, r, p);
     set_missing(d, r, p);
     set_sources(d, r, p);
-    return diagnose(r, p) && report_merge(r, p) ? CORE_WAS_READ : fail(d, "out of memory");
+    return diagnose_complete(r, p) ? CORE_WAS_READ : fail(d, "out of memory");
 }
 
 /* Adds one Python of the process to the report. Adds nothing if it cannot be read. */

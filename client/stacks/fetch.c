@@ -10,7 +10,6 @@
 #include "collector.h"
 #include "connect/connect.h"
 #include "diagnosis/diagnose.h"
-#include "merge.h"
 #include "stacks/by_netrefs.h"
 #include "stacks/sources.h"
 
@@ -228,7 +227,6 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
                  struct report *out, struct rpyc_error *err)
 {
     CLEAN_ERROR struct rpyc_error own = RPYC_ERROR_INIT;
-    static const char tool[] = "pystuck " PACKAGE_VERSION;
     struct report_process *process;
 
     if (!err)
@@ -236,14 +234,11 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
     if (fetch(conn, wish, timeout_ms, out, err) < 0)
         return -1;
     process = &out->processes.items[out->processes.count - 1];
-    process->tool = (struct report_text){tool, sizeof(tool) - 1};
     if (wish->locals && !wish->bare)
         explain_locals(out, process);
     if (!wish->bare)
         sources_fill(out, process, rpyc_fd(conn));
-    return diagnose(out, process) && report_merge(out, process)
-               ? 0
-               : rpyc_raise(err, "MemoryError", "out of memory");
+    return diagnose_complete(out, process) ? 0 : rpyc_raise(err, "MemoryError", "out of memory");
 }
 
 int stacks_fetch_apart(const struct options *options, const struct stacks_wish *wish,

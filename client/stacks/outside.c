@@ -21,7 +21,6 @@
 #include "diagnosis/diagnose.h"
 #include "locate.h"
 #include "memory_pid.h"
-#include "merge.h"
 #include "process.h"
 #include "procfs/patient.h"
 #include "procfs/shortage.h"
@@ -358,7 +357,6 @@ static enum outside_result fill(const struct outside_process *t, size_t index,
                                 struct report *report, struct report_process *process,
                                 struct outside *out)
 {
-    static const char tool[] = "pystuck " PACKAGE_VERSION;
     const struct located *python = &t->pythons[index];
     char version[32];
 
@@ -370,13 +368,12 @@ static enum outside_result fill(const struct outside_process *t, size_t index,
     locate_version(python, version, sizeof(version));
     process->python = report_text(report, version, strlen(version));
     process->source = SOURCE_PID;
-    process->tool = (struct report_text){tool, sizeof(tool) - 1};
     facts_fill(report, process, &t->memory);
     report_number_process(report, process, index);
     sources_fill_of(report, process, t->pid);
     if (has_ended(t))
         return fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read");
-    if (!diagnose(report, process) || !report_merge(report, process))
+    if (!diagnose_complete(report, process))
         return fail(out, OUTSIDE_FAILED, "out of memory");
     return OUTSIDE_READ;
 }

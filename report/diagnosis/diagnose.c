@@ -13,6 +13,7 @@
 #include "diagnosis/signal_finding.h"
 #include "diagnosis/thread_notes.h"
 #include "diagnosis/wait_graph.h"
+#include "merge.h"
 #include "unite_objects.h"
 
 static bool add_guessed(struct report *r, struct report_process *process,
@@ -50,6 +51,14 @@ bool diagnose(struct report *r, struct report_process *process)
     return process->findings.items && unite_objects(process) && make_graph(&g, process, 1) &&
            add_findings(r, process, &g) && diagnose_threads(r, process, &g) &&
            diagnose_blockers(r, process, &g);
+}
+
+bool diagnose_complete(struct report *r, struct report_process *process)
+{
+    static const char tool[] = "pystuck " PACKAGE_VERSION;
+
+    process->tool = (struct report_text){tool, sizeof(tool) - 1};
+    return diagnose(r, process) && report_merge(r, process);
 }
 
 bool diagnose_between(struct report *r)

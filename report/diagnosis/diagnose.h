@@ -12,6 +12,10 @@
  * if there is no memory. */
 bool diagnose(struct report *r, struct report_process *process);
 
+/* Completes a process whose facts are all known: sets `tool` to this version of pystuck, draws the
+ * conclusions, and merges equal stacks. Returns false if there is no memory. */
+bool diagnose_complete(struct report *r, struct report_process *process);
+
 /* Replaces the findings of a report by those that concern several of its processes. There are such
  * findings only if the facts have ids of other processes ("PID@HOST/..."). No collector of pystuck
  * makes such ids, but other programs that write reports may make them. Returns false if there is no
