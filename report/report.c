@@ -94,6 +94,11 @@ bool text_equals(struct report_text a, struct report_text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+struct report_text text_or(struct report_text text, struct report_text otherwise)
+{
+    return text.data && text.len > 0 ? text : otherwise;
+}
+
 /* Returns the length of the UTF-8 sequence with which a text begins; 0 if this sequence is not
  * valid. */
 static size_t sequence_length(const char *text, size_t len)

@@ -371,6 +371,9 @@ bool text_begins(struct report_text text, const char *start);
 int text_compare(struct report_text a, struct report_text b);
 bool text_equals(struct report_text a, struct report_text b);
 
+/* Returns the first text, or the second text if the first is unknown or empty. */
+struct report_text text_or(struct report_text text, struct report_text otherwise);
+
 /* Copies bytes that should be UTF-8, such as a path, into the report. Each byte that is not valid
  * becomes six characters like \udcff, as in the texts of the stack reader. Returns an unknown text
  * if there is no memory. */

@@ -112,23 +112,11 @@ static void put_all_threads(const struct printer *p, const struct report_process
         put_thread(p, process, &process->threads.items[i]);
 }
 
-/* Prints threads with equal stacks as a group. Returns false if there is no memory. */
-static bool put_thread_group(const struct printer *p, const struct report_process *process,
-                             const size_t *threads, size_t count)
+static struct group_item thread_item(const struct report_process *process, size_t at)
 {
-    struct group_item *items = calloc(count, sizeof(*items));
-    bool done;
-    size_t i;
+    const struct report_thread *t = &process->threads.items[at];
 
-    for (i = 0; items && i < count; i++) {
-        const struct report_thread *t = &process->threads.items[threads[i]];
-
-        items[i] = (struct group_item){t->name.data && t->name.len > 0 ? t->name : t->id,
-                                       &t->frames, &t->notes, t->unchanged_ms};
-    }
-    done = items && print_group(p, "thread", items, count);
-    free(items);
-    return done;
+    return (struct group_item){text_or(t->name, t->id), &t->frames, &t->notes, t->unchanged_ms};
 }
 
 /* Prints all threads. Prints many threads with equal stacks as one group. */
@@ -145,7 +133,7 @@ static void put_threads(const struct printer *p, const struct report_process *pr
         const size_t *threads = groups.threads + groups.items[i].first;
 
         if (groups.items[i].count > 1 &&
-            put_thread_group(p, process, threads, groups.items[i].count))
+            print_group(p, "thread", thread_item, process, threads, groups.items[i].count))
             continue;
         for (k = 0; k < groups.items[i].count; k++)
             put_thread(p, process, &process->threads.items[threads[k]]);

@@ -115,8 +115,8 @@ static int64_t unchanged_ms(const struct group_item *items, size_t count)
     return least;
 }
 
-bool print_group(const struct printer *p, const char *noun, const struct group_item *items,
-                 size_t count)
+static bool put_items(const struct printer *p, const char *noun, const struct group_item *items,
+                      size_t count)
 {
     struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct printer group = *p;
@@ -139,4 +139,18 @@ bool print_group(const struct printer *p, const char *noun, const struct group_i
     fputc('\n', p->stream);
     free(notes);
     return true;
+}
+
+bool print_group(const struct printer *p, const char *noun, group_item_of *item_of,
+                 const struct report_process *process, const size_t *members, size_t count)
+{
+    struct group_item *items = calloc(count, sizeof(*items));
+    bool done;
+    size_t i;
+
+    for (i = 0; items && i < count; i++)
+        items[i] = item_of(process, members[i]);
+    done = items && put_items(p, noun, items, count);
+    free(items);
+    return done;
 }

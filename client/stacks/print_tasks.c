@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/print_tasks.h"
 
-#include <stdlib.h>
-
 #include "buffer.h"
 #include "diagnosis/loop_finding.h"
 #include "diagnosis/wait_graph.h"
@@ -59,31 +57,18 @@ static void put_task(const struct printer *p, const struct report_task *t)
     struct buffer title __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     sentence_put(&title, "Task ");
-    sentence_put_text(&title, t->name.data && t->name.len > 0 ? t->name : t->id);
+    sentence_put_text(&title, text_or(t->name, t->id));
     print_title(p, (struct report_text){(const char *)title.data, title.len}, "");
     print_frames(p, &t->frames);
     print_notes(p, &t->notes);
     fputc('\n', p->stream);
 }
 
-/* Prints the tasks of one row of the tree as a group. tasks: the indices of these `count` tasks.
- * Returns false if there is no memory. */
-static bool put_group(const struct printer *p, const struct report_process *process,
-                      const size_t *tasks, size_t count)
+static struct group_item task_item(const struct report_process *process, size_t at)
 {
-    struct group_item *items = calloc(count, sizeof(*items));
-    bool done;
-    size_t i;
+    const struct report_task *t = &process->tasks.items[at];
 
-    for (i = 0; items && i < count; i++) {
-        const struct report_task *t = &process->tasks.items[tasks[i]];
-
-        items[i] = (struct group_item){t->name.data && t->name.len > 0 ? t->name : t->id,
-                                       &t->frames, &t->notes, REPORT_UNKNOWN};
-    }
-    done = items && print_group(p, "task", items, count);
-    free(items);
-    return done;
+    return (struct group_item){text_or(t->name, t->id), &t->frames, &t->notes, REPORT_UNKNOWN};
 }
 
 static void put_row(const struct printer *outer, const struct report_process *process,
@@ -94,7 +79,8 @@ static void put_row(const struct printer *outer, const struct report_process *pr
     size_t i;
 
     p.indent = (int)(depth * INDENTATION);
-    if (row->count > 1 && put_group(&p, process, tasks + row->first, row->count))
+    if (row->count > 1 &&
+        print_group(&p, "task", task_item, process, tasks + row->first, row->count))
         return;
     for (i = row->first; i < row->first + row->count; i++)
         put_task(&p, &process->tasks.items[tasks[i]]);
