@@ -284,37 +284,35 @@ static PyObject *load_common(const struct ps_facts *f, struct buffer *brine)
     return load(&part, brine);
 }
 
-/* Appends the items of `more`, which is a tuple or None, to a tuple. Returns a new reference. */
-static PyObject *append(PyObject *tuple, PyObject *more)
+/* Joins two lists, each of which is a tuple, or None if it is unknown. Returns a new reference. */
+static PyObject *join(PyObject *list, PyObject *more)
 {
-    if (!PyTuple_CheckExact(tuple) || !PyTuple_CheckExact(more))
-        return ps_new_ref(tuple);
-    return PySequence_Concat(tuple, more);
+    if (!PyTuple_CheckExact(more))
+        return ps_new_ref(list);
+    return PyTuple_CheckExact(list) ? PySequence_Concat(list, more) : ps_new_ref(more);
 }
 
 /* Returns what is missing in the answer: a new reference. Threads that ps_current_frames() has left
  * out are missing, too. */
 static PyObject *all_missing(PyObject *process, PyObject *common)
 {
-    ps_auto PyObject *all = append(member(&schema_process, process, "missing"),
-                                   member(&schema_process, common, "missing"));
+    ps_auto PyObject *all = join(member(&schema_process, process, "missing"),
+                                 member(&schema_process, common, "missing"));
     ps_auto PyObject *others = NULL;
 
     if (!all || !ps_has_other_gil())
         return ps_steal(&all);
     others = Py_BuildValue("((ss))", "threads of other interpreters",
                            "each of these interpreters has its own GIL");
-    return others ? append(all, others) : NULL;
+    return others ? join(all, others) : NULL;
 }
 
 /* Returns the objects of the facts (common) and the objects that asyncio tasks use (process): a new
  * reference. Both lists may describe the same object (report/unite_objects.h). */
 static PyObject *all_objects(PyObject *process, PyObject *common)
 {
-    PyObject *objects = member(&schema_process, common, "objects");
-    PyObject *of_tasks = member(&schema_process, process, "objects");
-
-    return objects == Py_None ? ps_new_ref(of_tasks) : append(objects, of_tasks);
+    return join(member(&schema_process, common, "objects"),
+                member(&schema_process, process, "objects"));
 }
 
 static PyObject *complete(PyObject *process, const struct ps_facts *f, struct known *k)
