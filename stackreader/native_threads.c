@@ -55,39 +55,47 @@ static void shift_frames(const struct report_thread *t, int64_t count)
     }
 }
 
+/* Returns an array with the structs of two arrays; NULL if the arena is full. first may be NULL if
+ * count is 0. */
+static void *joined(struct arena *arena, const struct schema *schema, const void *first,
+                    size_t count, const void *second, size_t second_count)
+{
+    char *items = schema_make(arena, schema, count + second_count);
+
+    if (items && count > 0)
+        memcpy(items, first, count * schema->size);
+    if (items && second_count > 0)
+        memcpy(items + count * schema->size, second, second_count * schema->size);
+    return items;
+}
+
 /* Appends the frames of t to the frames of `to`. Returns false if the arena is full. */
 static bool append_frames(struct arena *arena, struct report_thread *to,
                           const struct report_thread *t)
 {
-    size_t count = to->frames.count;
-    struct report_frame *frames = schema_make(arena, &schema_frame, count + t->frames.count);
+    struct report_frame *frames = joined(arena, &schema_frame, to->frames.items, to->frames.count,
+                                         t->frames.items, t->frames.count);
 
     if (!frames)
         return false;
-    if (count > 0)
-        memcpy(frames, to->frames.items, count * sizeof(*frames));
-    memcpy(frames + count, t->frames.items, t->frames.count * sizeof(*frames));
     to->frames.items = frames;
-    to->frames.count = count + t->frames.count;
+    to->frames.count += t->frames.count;
     return true;
 }
 
 static bool append_holds(struct arena *arena, struct report_thread *to,
                          const struct report_thread *t)
 {
-    size_t count = to->holds.count;
     struct report_hold *holds;
 
     if (t->holds.count == 0)
         return true;
-    holds = schema_make(arena, &schema_hold, count + t->holds.count);
+    holds = joined(arena, &schema_hold, to->holds.items, to->holds.count, t->holds.items,
+                   t->holds.count);
     if (!holds)
         return false;
-    if (count > 0)
-        memcpy(holds, to->holds.items, count * sizeof(*holds));
-    memcpy(holds + count, t->holds.items, t->holds.count * sizeof(*holds));
     to->holds.items = holds;
-    to->holds.count = count + t->holds.count;
+    to->holds.count += t->holds.count;
     return true;
 }
 

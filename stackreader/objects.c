@@ -88,22 +88,34 @@ struct report_text object_text(const struct python *py, struct arena *arena, uin
     return object_text_start(py, arena, address, TEXT_MAX, &cut);
 }
 
+/* Reads the start of a str: the number of its characters, and its state. */
+static bool read_text_head(const struct python *py, uint64_t address, uint64_t *count,
+                           uint32_t *state)
+{
+    const struct offsets *o = py->offsets;
+    unsigned char head[64];
+
+    if (!address || (size_t)o->text.ascii > sizeof(head) ||
+        !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
+        return false;
+    *count = pointer_at(head, o->text.length);
+    *state = (uint32_t)int_at(head, o->text.state);
+    return true;
+}
+
 struct report_text object_text_start(const struct python *py, struct arena *arena, uint64_t address,
                                      size_t max, bool *cut)
 {
     static const struct report_text unknown = {NULL, 0};
     const struct offsets *o = py->offsets;
-    unsigned char head[128], data[4 * TEXT_MAX];
+    unsigned char data[4 * TEXT_MAX];
     uint64_t count, at;
     uint32_t state;
     unsigned kind;
 
     *cut = false;
-    if (!address || (size_t)o->text.compact > sizeof(head) ||
-        !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
+    if (!read_text_head(py, address, &count, &state))
         return unknown;
-    count = pointer_at(head, o->text.length);
-    state = (uint32_t)int_at(head, o->text.state);
     kind = STATE_KIND(state);
     if (!STATE_COMPACT(state) || (kind != 1 && kind != 2 && kind != 4) || count > INT32_MAX ||
         (STATE_ASCII(state) && kind != 1))
@@ -264,16 +276,11 @@ bool object_is_a(const struct python *py, uint64_t address, const char *name)
 bool object_ascii(const struct python *py, uint64_t address, char *to, size_t size)
 {
     const struct offsets *o = py->offsets;
-    unsigned char head[64];
     uint64_t count;
     uint32_t state;
 
-    if (!address || (size_t)o->text.ascii > sizeof(head) ||
-        !memory_read(&py->memory, address, head, (size_t)o->text.ascii))
-        return false;
-    count = pointer_at(head, o->text.length);
-    state = (uint32_t)int_at(head, o->text.state);
-    if (!STATE_ASCII(state) || !STATE_COMPACT(state) || count >= size ||
+    if (!read_text_head(py, address, &count, &state) || !STATE_ASCII(state) ||
+        !STATE_COMPACT(state) || count >= size ||
         (count > 0 && !memory_read(&py->memory, address + (uint64_t)o->text.ascii, to, count)))
         return false;
     to[count] = 0;
