@@ -10,12 +10,10 @@
 
 TEST(the_thread_for_which_others_wait_is_named)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "writer", "db.lock", 28);
     wait_for(&w, "reader", "db.lock", 12);
-    conclude(&w);
     assert_findings(&w, "reader apparently waits for writer (bank.py:1)\n"
                         "  reader (bank.py:12) waits for Lock db.lock, apparently held by writer "
                         "since bank.py:28\n");
@@ -26,15 +24,13 @@ TEST(the_thread_for_which_others_wait_is_named)
 
 TEST(those_that_wait_through_others_are_counted)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "writer", "db.lock", 28);
     wait_for(&w, "reader", "db.lock", 12);
     wait_for(&w, "MainThread", "thread:reader", 40);
     wait_for(&w, "writer", "queue", 30)->kind = literal("queue-get");
     wait_for(&w, "idle", "queue", 50);
-    conclude(&w);
     assert_findings(&w, "2 threads apparently wait for writer (bank.py:30), which waits for an "
                         "item in Queue queue\n"
                         "  reader (bank.py:12) waits for Lock db.lock, apparently held by writer "
@@ -44,9 +40,8 @@ TEST(those_that_wait_through_others_are_counted)
 
 TEST(the_blocker_with_the_most_waiters_comes_first)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "a", "x", 1);
     hold(&w, "b", "y", 1);
     wait_for(&w, "c", "x", 2);
@@ -61,20 +56,17 @@ TEST(the_blocker_with_the_most_waiters_comes_first)
 
 TEST(no_thread_is_a_blocker_by_a_guess)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "writer", "db.lock", 28)->certainty = CERTAINTY_LIKELY;
     wait_for(&w, "reader", "db.lock", 12);
-    conclude(&w);
     assert_findings(&w, "");
 }
 
 TEST(who_waits_for_a_deadlock_is_in_no_other_finding)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "a", "x", 1);
     hold(&w, "b", "y", 1);
     wait_for(&w, "a", "y", 2);
@@ -88,9 +80,8 @@ TEST(who_waits_for_a_deadlock_is_in_no_other_finding)
 TEST(a_blocker_that_has_the_gil_is_said_to)
 {
     struct report_gil gil = {.state = GIL_HELD, .holder = literal("thread:writer")};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     w.p->gil = &gil;
     hold(&w, "writer", "db.lock", 28);
     wait_for(&w, "reader", "db.lock", 12);

@@ -12,7 +12,7 @@
 /* Two threads, each of which waits for a Lock that the other one has entered. */
 static void make_deadlock(struct waiting *w)
 {
-    waiting_init(w);
+    *w = waiting_make();
     hold(w, "transfer-0", "src.lock", 7);
     hold(w, "transfer-1", "dst.lock", 7);
     wait_for(w, "transfer-0", "dst.lock", 9);
@@ -25,7 +25,6 @@ TEST(two_threads_that_wait_for_each_other_are_a_deadlock)
 
     make_deadlock(&w);
     wait_for(&w, "MainThread", "thread:transfer-0", 21);
-    conclude(&w);
     assert_findings(
         &w,
         "DEADLOCK: transfer-1 -> transfer-0 -> transfer-1\n"
@@ -48,7 +47,6 @@ TEST(the_words_of_the_waiting_thread_come_first)
 
     make_deadlock(&w);
     thread_of(&w, "transfer-0")->waits->words = literal("self.other");
-    conclude(&w);
     assert_notes(&w, "transfer-0",
                  "in the deadlock above: waits for Lock self.other, held by transfer-1 since "
                  "bank.py:7\n");
@@ -77,13 +75,11 @@ TEST(a_deadlock_of_owners_is_known)
 
 TEST(a_thread_that_waits_for_its_own_lock_is_a_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "a", "lock", 3);
     wait_for(&w, "a", "lock", 5);
     wait_for(&w, "b", "lock", 5);
-    conclude(&w);
     assert_findings(&w, "DEADLOCK: a waits for a Lock that it holds itself\n"
                         "  a (bank.py:5) waits for Lock lock, held by itself since bank.py:3\n");
     assert_notes(&w, "b",
@@ -93,13 +89,11 @@ TEST(a_thread_that_waits_for_its_own_lock_is_a_deadlock)
 
 TEST(joins_and_locks_together_are_a_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "main", "lock", 3);
     wait_for(&w, "main", "thread:worker", 4);
     wait_for(&w, "worker", "lock", 8);
-    conclude(&w);
     assert_findings(&w, "DEADLOCK: worker -> main -> worker\n"
                         "  worker (bank.py:8) waits for Lock lock, held by main since bank.py:3\n"
                         "  main (bank.py:4) waits for the end of thread worker\n");
@@ -160,13 +154,11 @@ TEST(a_wait_with_a_timeout_is_no_deadlock)
 
     make_deadlock(&w);
     thread_of(&w, "transfer-1")->waits->timed = BOOL_TRUE;
-    conclude(&w);
     assert_notes(&w, "transfer-1",
                  "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, which "
                  "waits for Lock dst.lock; the wait has a timeout\n");
     call.left_ms = 12000;
     thread_of(&w, "transfer-1")->syscall = &call;
-    conclude(&w);
     assert_notes(&w, "transfer-1",
                  "waits for Lock src.lock, apparently held by transfer-0 since bank.py:7, which "
                  "waits for Lock dst.lock; the wait has a timeout, which ends in 12 s\n");
@@ -205,7 +197,6 @@ TEST(one_of_two_holders_is_no_deadlock)
 
     make_deadlock(&w);
     hold(&w, "transfer-2", "src.lock", 7);
-    conclude(&w);
     assert_notes(&w, "transfer-1",
                  "waits for Lock src.lock, perhaps held by one of transfer-0 and transfer-2\n");
     assert_no_deadlock(&w, "one of two");
@@ -215,14 +206,12 @@ TEST(one_of_two_holders_is_no_deadlock)
     assert_no_deadlock(&w, "a Lock that two threads hold");
     make_deadlock(&w);
     object_of(&w, "src.lock")->holder_status = HOLDER_NOT_KNOWN;
-    conclude(&w);
     assert_notes(&w, "transfer-1",
                  "waits for Lock src.lock, perhaps held by transfer-0 since bank.py:7, which "
                  "waits for Lock dst.lock\n");
     assert_no_deadlock(&w, "a holder that is not known");
     make_deadlock(&w);
     object_of(&w, "src.lock")->holder_status = HOLDER_FREE;
-    conclude(&w);
     assert_notes(&w, "transfer-1", "waits for Lock src.lock, which is free now\n");
     assert_no_deadlock(&w, "a lock that is free");
 }
@@ -291,7 +280,6 @@ TEST(what_any_thread_may_release_is_no_deadlock)
         object_of(&w, "src.lock")->kind = literal(cases[i].kind);
         object_of(&w, "src.lock")->type = literal(cases[i].type);
         thread_of(&w, "transfer-1")->waits->kind = literal(cases[i].kind);
-        conclude(&w);
         assert_notes(&w, "transfer-1", cases[i].note);
         assert_no_deadlock(&w, cases[i].kind);
     }
@@ -320,7 +308,7 @@ TEST(a_thread_does_not_wait_for_its_own_rlock)
     size_t i;
 
     for (i = 0; i < 3; i++) {
-        waiting_init(&w);
+        w = waiting_make();
         hold(&w, "a", "lock", 3);
         wait_for(&w, "a", "lock", 5);
         object_of(&w, "lock")->kind = literal(kinds[i]);
@@ -330,9 +318,8 @@ TEST(a_thread_does_not_wait_for_its_own_rlock)
 
 TEST(a_chain_that_ends_at_a_thread_that_runs_is_no_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "a", "x", 3);
     hold(&w, "b", "y", 3);
     hold(&w, "b", "z", 4);
@@ -354,28 +341,24 @@ TEST(a_chain_that_ends_at_a_thread_that_runs_is_no_deadlock)
 TEST(a_lock_whose_holder_has_ended_is_a_finding)
 {
     struct report_pair holder = {literal("holder"), literal("Thread-3 (fill)")};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "lock", 5);
     wait_for(&w, "b", "thread:a", 6);
     object_of(&w, "lock")->holder_status = HOLDER_ENDED;
     object_of(&w, "lock")->kind = literal("rlock");
     object_of(&w, "lock")->type = literal("_thread.RLock");
-    conclude(&w);
     assert_findings(&w,
                     "ABANDONED: RLock lock, held by a thread, which has ended: no living thread "
                     "can release it\n"
                     "  a (bank.py:5) waits for it\n");
     object_of(&w, "lock")->detail.items = &holder;
     object_of(&w, "lock")->detail.count = 1;
-    conclude(&w);
     assert_notes(&w, "a",
                  "waits for RLock lock, held by Thread-3 (fill), which has ended: no living thread "
                  "can release it\n");
     assert_notes(&w, "b", "waits for the end of thread a, which can never continue\n");
     object_of(&w, "lock")->holder_status = HOLDER_INHERITED;
-    conclude(&w);
     assert_notes(&w, "a",
                  "waits for RLock lock, apparently inherited by fork from Thread-3 (fill) of the "
                  "parent process: no living thread can release it\n");
@@ -387,30 +370,25 @@ TEST(a_multiprocessing_lock_whose_holder_has_ended_is_not_lost)
 {
     struct report_pair detail[] = {{literal("permits"), literal("1")},
                                    {literal("other"), literal("yes")}};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     object_of(&w, "lock")->kind = literal("semlock");
     object_of(&w, "lock")->holder_status = HOLDER_ENDED;
     wait_for(&w, "a", "lock", 5);
     object_of(&w, "lock")->type = literal("_multiprocessing.SemLock");
-    conclude(&w);
     assert_findings(&w, "");
     assert_notes(&w, "a",
                  "waits for multiprocessing lock lock, apparently held by a thread, which has "
                  "ended\n");
     object_of(&w, "lock")->detail.items = detail;
     object_of(&w, "lock")->detail.count = 2;
-    conclude(&w);
     assert_findings(&w, "");
     detail[1].name = literal("recursive");
-    conclude(&w);
     assert_findings(&w,
                     "ABANDONED: multiprocessing lock lock, held by a thread, which has ended: no "
                     "living thread can release it\n"
                     "  a (bank.py:5) waits for it\n");
     object_of(&w, "lock")->holder_status = HOLDER_INHERITED;
-    conclude(&w);
     assert_findings(&w, "");
     assert_notes(
         &w, "a",
@@ -420,11 +398,9 @@ TEST(a_multiprocessing_lock_whose_holder_has_ended_is_not_lost)
 
 TEST(a_lost_lock_that_no_thread_waits_for_is_no_finding)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     object_of(&w, "lock")->holder_status = HOLDER_ENDED;
-    conclude(&w);
     assert_findings(&w, "");
 }
 
@@ -478,9 +454,8 @@ TEST(a_deadlock_of_two_processes_is_a_finding_of_the_report)
 
 TEST(ids_that_do_not_exist_are_no_edges)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "lock", 5);
     object_of(&w, "lock")->holders.items[0] = literal("thread:nowhere");
     object_of(&w, "lock")->holders.count = 1;
@@ -490,7 +465,6 @@ TEST(ids_that_do_not_exist_are_no_edges)
     wait_for(&w, "d", "lock", 5)->object = literal(NULL);
     wait_for(&w, "e", "lock", INT64_MAX)->frame = INT64_MAX;
     wait_for(&w, "f", "lock", 5)->object = literal("1@a/2@b/obj");
-    conclude(&w);
     assert_findings(&w, "");
     assert_notes(&w, "a", "waits for Lock lock, held by thread nowhere\n");
     assert_notes(&w, "b", "waits for the end of a thread\n");
@@ -499,16 +473,14 @@ TEST(ids_that_do_not_exist_are_no_edges)
 
 TEST(objects_that_hold_each_other_are_no_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "x", 5);
     object_of(&w, "y");
     object_of(&w, "x")->holders.items[0] = object_of(&w, "y")->id;
     object_of(&w, "y")->holders.items[0] = object_of(&w, "x")->id;
     object_of(&w, "x")->holders.count = object_of(&w, "y")->holders.count = 1;
     object_of(&w, "x")->holder_status = object_of(&w, "y")->holder_status = HOLDER_KNOWN;
-    conclude(&w);
     assert_findings(&w, "");
 }
 
@@ -593,10 +565,9 @@ TEST(a_long_chain_is_followed_without_recursion)
 
 TEST(a_long_name_is_cut)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     char name[1001] = {0};
 
-    waiting_init(&w);
     memset(name, 'x', 119);
     memcpy(name + 119, "\xc3\xa9", 2);
     memset(name + 121, 'y', 800);
@@ -648,5 +619,5 @@ TEST(diagnosing_without_memory_fails)
         waiting_free(&w);
     }
     assert_true(limit > 100);
-    waiting_init(&w);
+    w = waiting_make();
 }

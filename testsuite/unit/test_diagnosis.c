@@ -156,13 +156,17 @@ TEST(a_duration_is_never_longer_than_it_was_measured)
 
 /* ---- The GIL --------------------------------------------------------------------------------- */
 
-/* A process with the threads "thread:1", named Thread-2 (worker), and "thread:2". */
+/* Initializes the report, and adds a process with the threads "thread:1", named Thread-2 (worker),
+ * and "thread:2". */
 static struct report_process *make_process(struct report *r, const char *holder, int64_t ms)
 {
     const struct written written[] = {{OWN, 41, "check"}, {RE, 166, "match"}, {0}};
-    struct report_process *p = report_add_process(r);
-    struct report_thread *t = schema_make(&r->arena, &schema_thread, 2);
+    struct report_process *p;
+    struct report_thread *t;
 
+    report_init(r, 0);
+    p = report_add_process(r);
+    t = schema_make(&r->arena, &schema_thread, 2);
     t[0].id = literal("thread:1");
     t[0].ident = 1;
     t[0].name = literal("Thread-2 (worker)");
@@ -200,10 +204,8 @@ static void assert_says(struct report *r, struct report_process *p, const char *
 TEST(a_gil_that_is_held_is_a_finding)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", 100);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", 100);
     assert_says(&r, p,
                 "GIL held for at least 0.1 s by Thread-2 (worker), in C code called from re.match "
                 "(rules.py:41)",
@@ -228,12 +230,10 @@ TEST(the_native_state_of_the_holder_is_said_if_it_is_known)
     };
     struct report_syscall call = {.name = {"read", 4}};
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", 12345);
     char wanted[200];
     size_t i;
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", 12345);
     for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         p->threads.items[0].state = cases[i].state;
         snprintf(wanted, sizeof(wanted),
@@ -252,10 +252,8 @@ TEST(the_native_state_of_the_holder_is_said_if_it_is_known)
 TEST(a_holder_may_have_no_name_and_no_frames)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:2", 100);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:2", 100);
     assert_says(&r, p, "GIL held for at least 0.1 s by thread 2, in C code", CERTAINTY_KNOWN);
     p->threads.items[1].native_id = 4711;
     p->threads.items[1].frames.items = schema_make(&r.arena, &schema_frame, 0);
@@ -268,10 +266,8 @@ TEST(a_holder_may_have_no_name_and_no_frames)
 TEST(a_holder_may_be_unknown_or_serve_a_client)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, NULL, 100);
 
-    report_init(&r, 0);
-    p = make_process(&r, NULL, 100);
     assert_says(&r, p, "GIL held for at least 0.1 s by a thread that is not known",
                 CERTAINTY_KNOWN);
     p->gil->holder = literal("thread:3");
@@ -284,10 +280,8 @@ TEST(a_thread_that_runs_a_cell_is_said_to_serve_a_client)
     const struct written written[] = {
         {"<pystuck>", 3, "request"}, {"<string>", 604, "_pystuck_cell"}, {OWN, 5, "keep"}, {0}};
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:2", 100);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:2", 100);
     p->threads.items[1].frames = make_frames(&r, written);
     assert_says(&r, p,
                 "GIL held for at least 0.1 s by thread 2, which serves a client of pystuck, in C "
@@ -298,10 +292,8 @@ TEST(a_thread_that_runs_a_cell_is_said_to_serve_a_client)
 TEST(busy_threads_are_not_called_c_code)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", REPORT_UNKNOWN);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", REPORT_UNKNOWN);
     assert_says(&r, p,
                 "GIL not available: held by Thread-2 (worker) when the stacks were read, in "
                 "re.match (rules.py:41)",
@@ -316,11 +308,9 @@ TEST(a_gil_that_is_not_held_is_no_finding)
 {
     static const int states[] = {0, GIL_FREE, GIL_UNKNOWN, GIL_NONE};
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", 100);
     size_t i;
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", 100);
     for (i = 0; i < sizeof(states) / sizeof(*states); i++) {
         p->gil->state = states[i];
         assert_true(diagnose(&r, p));
@@ -338,14 +328,12 @@ TEST(a_gil_that_is_not_held_is_no_finding)
 TEST(a_resource_that_is_used_up_is_a_finding_behind_the_gil)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", 100);
     struct report_shortage shortage[2] = {
         {.resource = literal("threads"), .used = 5, .limit = REPORT_UNKNOWN},
         {.resource = literal("file descriptors"), .used = 1024, .limit = 1024},
     };
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", 100);
     p->shortage.items = shortage;
     p->shortage.count = 2;
     assert_true(diagnose(&r, p));
@@ -377,10 +365,8 @@ static void assert_ended(struct report *r, struct report_process *p, const char 
 TEST(the_signal_that_ended_the_process_is_the_first_finding)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:2", REPORT_UNKNOWN);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:2", REPORT_UNKNOWN);
     p->source = SOURCE_CORE;
     p->pid = 70;
     p->signal = schema_make(&r.arena, &schema_signal, 1);
@@ -410,10 +396,8 @@ TEST(the_signal_that_ended_the_process_is_the_first_finding)
 TEST(the_holder_of_the_gil_in_a_core_file_is_named_once)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", REPORT_UNKNOWN);
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", REPORT_UNKNOWN);
     p->source = SOURCE_CORE;
     assert_says(&r, p, "GIL held by Thread-2 (worker), in re.match (rules.py:41)", CERTAINTY_KNOWN);
     p->signal = schema_make(&r.arena, &schema_signal, 1);
@@ -430,11 +414,9 @@ TEST(the_holder_of_the_gil_in_a_core_file_is_named_once)
 TEST(a_finding_that_does_not_fit_into_memory_is_an_error)
 {
     AUTO_REPORT r;
-    struct report_process *p;
+    struct report_process *p = make_process(&r, "thread:1", 100);
     size_t taken;
 
-    report_init(&r, 0);
-    p = make_process(&r, "thread:1", 100);
     taken = r.arena.taken;
     r.arena.max = taken;
     r.arena.free = 0;

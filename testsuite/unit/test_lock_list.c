@@ -32,9 +32,8 @@ static void assert_list(struct waiting *w, const char *wanted)
 
 TEST(each_lock_has_its_holder_and_its_waiters)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     assert_list(&w, "");
     hold(&w, "b", "x", 7);
     wait_for(&w, "a", "x", 9);
@@ -48,9 +47,8 @@ TEST(each_lock_has_its_holder_and_its_waiters)
 
 TEST(a_lock_of_a_deadlock_is_held_for_certain)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "a", "x", 7);
     wait_for(&w, "a", "y", 9)->words = literal("self.y");
     hold(&w, "b", "y", 7);
@@ -65,9 +63,8 @@ TEST(a_lock_of_a_deadlock_is_held_for_certain)
 
 TEST(the_words_depend_on_the_kind_of_the_object)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "q", 9)->kind = literal("queue-put");
     wait_for(&w, "b", "q", 8)->kind = literal("queue-get");
     object_of(&w, "q")->kind = literal("queue");
@@ -82,9 +79,8 @@ TEST(the_words_depend_on_the_kind_of_the_object)
 
 TEST(what_is_not_known_about_a_holder_is_said)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "x", 9);
     wait_for(&w, "b", "y", 9);
     object_of(&w, "y")->holder_status = HOLDER_FREE;
@@ -105,10 +101,9 @@ TEST(what_is_not_known_about_a_holder_is_said)
 TEST(many_waiters_are_counted_and_come_first)
 {
     static const char *const names[] = {"b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     size_t i;
 
-    waiting_init(&w);
     wait_for(&w, "a", "x", 9);
     for (i = 0; i < 11; i++)
         wait_for(&w, names[i], "y", 9);

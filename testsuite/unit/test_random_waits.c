@@ -128,7 +128,7 @@ TEST(the_deadlocks_of_random_programs_are_right)
         AUTO_WAITING w;
         struct truth truth = {0};
 
-        waiting_init(&w);
+        w = waiting_make();
         make_waits(&w, &truth, &seed);
         make_holds(&w, &truth, &seed);
         conclude(&w);

@@ -115,9 +115,8 @@ static void assert_tree(struct waiting *w, bool folds, const char *wanted)
 
 TEST(tasks_are_below_those_that_await_them)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     task_of(&w, "leaf");
     await(&w, "main", "b");
     await(&w, "main", "a");
@@ -128,9 +127,8 @@ TEST(tasks_are_below_those_that_await_them)
 
 TEST(tasks_that_await_each_other_are_in_the_tree_once)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     await(&w, "a", "b");
     await(&w, "b", "a");
     await(&w, "self", "self");
@@ -141,9 +139,8 @@ TEST(tasks_that_await_each_other_are_in_the_tree_once)
 
 TEST(the_tasks_of_a_loop_are_together)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     task_of(&w, "a");
     task_of(&w, "b")->loop = literal("obj:second");
     task_of(&w, "c");
@@ -165,9 +162,8 @@ static void make_alike(struct waiting *w, const char *kind, int count)
 
 TEST(five_tasks_with_equal_stacks_are_one_row_after_the_others)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     make_alike(&w, "w", 5);
     make_alike(&w, "v", 4);
     await(&w, "main", "w1");
@@ -179,11 +175,10 @@ TEST(five_tasks_with_equal_stacks_are_one_row_after_the_others)
 
 TEST(what_folded_tasks_await_is_below_all_of_them)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     char name[2][20];
     int i;
 
-    waiting_init(&w);
     make_alike(&w, "w", 6);
     make_alike(&w, "x", 6);
     for (i = 0; i < 6; i++) {
@@ -197,13 +192,12 @@ TEST(what_folded_tasks_await_is_below_all_of_them)
 
 TEST(the_tree_of_a_long_chain_needs_no_stack)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct task_tree tree _cleanup_(task_tree_free);
     const size_t count = 20000;
     char id[20];
     size_t i;
 
-    waiting_init(&w);
     w.p->tasks.items = schema_make(&w.r.arena, &schema_task, count);
     w.p->tasks.count = count;
     for (i = 0; i < count; i++) {
@@ -224,7 +218,7 @@ TEST(the_tree_of_a_long_chain_needs_no_stack)
 /* Two tasks, each of which waits for a lock that the other one has entered. */
 static void make_deadlock(struct waiting *w)
 {
-    waiting_init(w);
+    *w = waiting_make();
     run_loop(w, "MainThread");
     task_holds(w, "a", "x");
     task_holds(w, "b", "y");
@@ -255,7 +249,6 @@ TEST(tasks_that_wait_for_locks_of_each_other_are_a_deadlock)
     await(&w, "main", "a");
     await(&w, "main", "b");
     task_waits(&w, "main", NULL, "task");
-    conclude(&w);
     assert_findings(&w, "DEADLOCK: b -> a -> b\n"
                         "  b (bank.py:5) waits for asyncio.Lock x, held by a since bank.py:3\n"
                         "  a (bank.py:5) waits for Lock y, held by b since bank.py:3\n");
@@ -283,9 +276,8 @@ TEST(a_wait_with_a_timeout_is_no_deadlock)
 
 TEST(a_task_that_also_awaits_a_future_may_continue)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     await(&w, "a", "b");
     await(&w, "b", "a");
     task_waits(&w, "a", NULL, "task");
@@ -298,14 +290,12 @@ TEST(a_task_that_also_awaits_a_future_may_continue)
 
 TEST(a_thread_that_waits_for_a_task_of_its_own_loop_is_a_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     run_loop(&w, "MainThread");
     task_holds(&w, "keeper", "x");
     task_waits(&w, "keeper", NULL, "sleep")->timed = BOOL_TRUE;
     wait_for(&w, "MainThread", "x", 18);
-    conclude(&w);
     assert_findings(&w,
                     "DEADLOCK: MainThread -> keeper -> MainThread\n"
                     "  MainThread (bank.py:18) waits for Lock x, held by keeper since bank.py:3\n"
@@ -326,10 +316,9 @@ TEST(a_thread_that_waits_for_a_task_of_its_own_loop_is_a_deadlock)
 
 TEST(descriptions_of_the_same_object_are_united)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_object *o;
 
-    waiting_init(&w);
     object_of(&w, "x");
     hold(&w, "thread", "y", 1);
     o = object_of(&w, "z");

@@ -38,44 +38,38 @@ TEST(a_wait_is_described_by_its_kind)
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        waiting_init(&w);
+        w = waiting_make();
         wait_for(&w, "a", "x", 3)->kind = literal(cases[i].kind);
         w.p->objects.items[0].kind = literal(cases[i].kind);
         w.p->objects.items[0].type = literal(cases[i].type);
         w.p->objects.items[0].words = literal(cases[i].words);
-        conclude(&w);
         assert_notes(&w, "a", cases[i].note);
         waiting_free(&w);
     }
-    waiting_init(&w);
+    w = waiting_make();
 }
 
 TEST(how_certain_a_holder_is_can_be_read)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_hold *h;
 
-    waiting_init(&w);
     h = hold(&w, "b", "x", 3);
     wait_for(&w, "a", "x", 4);
     h->certainty = CERTAINTY_KNOWN;
-    conclude(&w);
     assert_notes(&w, "a",
                  "waits for Lock x, held by b since bank.py:3, now in transfer (bank.py:1)\n");
     h->certainty = CERTAINTY_SEEN;
-    conclude(&w);
     assert_notes(
         &w, "a",
         "waits for Lock x, apparently held by b since bank.py:3, now in transfer (bank.py:1)\n");
     h->certainty = CERTAINTY_LIKELY;
-    conclude(&w);
     assert_notes(
         &w, "a",
         "waits for Lock x, perhaps held by b since bank.py:3, now in transfer (bank.py:1)\n");
     thread_of(&w, "b")->exact = BOOL_FALSE;
     h->since->line = REPORT_UNKNOWN;
     thread_of(&w, "a")->waits->certainty = CERTAINTY_LIKELY;
-    conclude(&w);
     assert_notes(
         &w, "a",
         "perhaps waits for Lock x, perhaps held by b since bank.py, now in transfer (about "
@@ -85,67 +79,54 @@ TEST(how_certain_a_holder_is_can_be_read)
 TEST(many_possible_holders_are_counted)
 {
     static const char *const names[] = {"b", "c", "d", "e", "f"};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     size_t i;
 
-    waiting_init(&w);
     wait_for(&w, "a", "x", 4);
     for (i = 0; i < 5; i++)
         hold(&w, names[i], "x", 3);
-    conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, perhaps held by one of b, c, d and 2 others\n");
 }
 
 TEST(how_certain_several_holders_are_can_be_read)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_hold *first, *second;
 
-    waiting_init(&w);
     first = hold(&w, "b", "x", 3);
     second = hold(&w, "c", "x", 3);
     object_of(&w, "x")->holder_status = HOLDER_KNOWN;
     object_of(&w, "x")->kind = literal("semaphore");
     object_of(&w, "x")->type = literal("threading.Semaphore");
     wait_for(&w, "a", "x", 4);
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, apparently held by b and c\n");
     second->certainty = CERTAINTY_KNOWN;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, apparently held by b and c\n");
     first->certainty = CERTAINTY_KNOWN;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, held by b and c\n");
     second->certainty = CERTAINTY_LIKELY;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, perhaps held by b and c\n");
     second->certainty = 0;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, perhaps held by b and c\n");
     object_of(&w, "x")->holder_status = HOLDER_NOT_KNOWN;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Semaphore x, perhaps held by one of b and c\n");
 }
 
 TEST(what_has_no_name_and_no_number_is_called_by_its_id)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_thread *t;
 
-    waiting_init(&w);
     hold(&w, "b", "x", 3)->certainty = CERTAINTY_KNOWN;
     wait_for(&w, "a", "x", 4);
     t = thread_of(&w, "b");
     t->name = literal(NULL);
     t->frames.count = 0;
     t->native_id = 7;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, held by thread 7 since bank.py:3\n");
     t->native_id = REPORT_UNKNOWN;
-    conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, held by thread b since bank.py:3\n");
     t->id = object_of(&w, "x")->holders.items[0] = literal("other");
-    conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, held by other since bank.py:3\n");
 
     t->id = literal(NULL);
@@ -154,7 +135,6 @@ TEST(what_has_no_name_and_no_number_is_called_by_its_id)
     thread_of(&w, "a")->main = BOOL_TRUE;
     thread_of(&w, "a")->frames.items[0].file = literal("/usr/lib/python3.11/threading.py");
     thread_of(&w, "a")->frames.items[0].function = literal("_shutdown");
-    conclude(&w);
     assert_findings(&w, "the program exits and waits for a thread that is not a daemon: a thread "
                         "that is not known\n");
 }
@@ -177,19 +157,16 @@ TEST(a_descriptor_that_is_not_known_is_not_named)
 
 TEST(a_future_is_computed)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     hold(&w, "worker", "f", 3);
     object_of(&w, "f")->kind = literal("future");
     object_of(&w, "f")->type = literal("concurrent.futures._base.Future");
     wait_for(&w, "a", "f", 4);
-    conclude(&w);
     assert_notes(
         &w, "a",
         "waits for the result of Future f, computed by worker, now in transfer (bank.py:1)\n");
     wait_for(&w, "worker", "f", 4);
-    conclude(&w);
     assert_findings(&w,
                     "DEADLOCK: worker waits for the result of a Future that it computes itself\n"
                     "  worker (bank.py:4) waits for the result of Future f, computed by itself\n");
@@ -198,9 +175,8 @@ TEST(a_future_is_computed)
 /* A pool of two threads whose tasks both wait for a task that the pool has not begun. */
 TEST(a_pool_that_waits_for_itself_is_a_deadlock)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "pool_0", "f", 4);
     wait_for(&w, "pool_1", "f", 4);
     hold(&w, "pool_0", "f", 3);
@@ -212,29 +188,25 @@ TEST(a_pool_that_waits_for_itself_is_a_deadlock)
     assert_int_equal(w.p->findings.count, 1);
     assert_int_equal(w.p->findings.items[0].members.count, 2);
     w.p->threads.items[1].waits = NULL; /* one that is not stuck will begin the task */
-    conclude(&w);
     assert_findings(&w, "");
 }
 
 TEST(a_future_may_be_queued_in_a_pool)
 {
     struct report_pair detail = {literal("queued"), literal("IOExecutor")};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     wait_for(&w, "a", "f", 4)->kind = literal("future");
     hold(&w, "pool_0", "f", 3);
     thread_of(&w, "pool_0")->holds.count = 0;
     object_of(&w, "f")->kind = literal("future");
     object_of(&w, "f")->detail.items = &detail;
     object_of(&w, "f")->detail.count = 1;
-    conclude(&w);
     assert_notes(&w, "a",
                  "waits for the result of Future f, queued in an IOExecutor whose only thread is "
                  "pool_0, now in transfer (bank.py:1)\n");
     hold(&w, "pool_1", "f", 3);
     object_of(&w, "f")->holder_status = HOLDER_KNOWN;
-    conclude(&w);
     assert_notes(&w, "a",
                  "waits for the result of Future f, queued in an IOExecutor whose threads are all "
                  "busy: pool_0 and pool_1\n");
@@ -378,39 +350,30 @@ TEST(the_kernel_says_what_a_thread_does)
     struct report_syscall call = {
         .name = literal("futex"), .fd = REPORT_UNKNOWN, .left_ms = REPORT_UNKNOWN};
     struct report_cpu cpu = {.percent = 97.6, .over_ms = 20};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_thread *t;
 
-    waiting_init(&w);
     t = thread_of(&w, "a");
     t->syscall = &call;
-    conclude(&w);
     assert_notes(&w, "a", "in the system call futex: waits for the GIL or for a lock of C code\n");
     w.p->source = SOURCE_SERVER;
-    conclude(&w);
     assert_notes(&w, "a", "");
     wait_for(&w, "a", "x", 3);
-    conclude(&w);
     assert_notes(&w, "a", "waits for Lock x, holder not known\n");
     t->waits = NULL;
     t->syscall = NULL;
     t->state = STATE_RUNNING;
-    conclude(&w);
     assert_notes(&w, "a", "running\n");
     t->cpu = &cpu;
-    conclude(&w);
     assert_notes(&w, "a", "running, 98 % of a core over 20 ms\n");
     cpu.percent = HUGE_VAL;
-    conclude(&w);
     assert_notes(&w, "a", "running\n");
     t->state = STATE_DISK;
-    conclude(&w);
     assert_notes(&w, "a", "in an uninterruptible sleep\n");
     t->state = STATE_STOPPED;
     w.p->gil = schema_make(&w.r.arena, &schema_gil, 1);
     w.p->gil->state = GIL_HELD;
     w.p->gil->holder = t->id;
-    conclude(&w);
     assert_notes(&w, "a", "stopped by a signal or a tracer, has the GIL\n");
 }
 
@@ -445,37 +408,29 @@ TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
                                          {"/srv/app/web.py", "handle"}};
     struct report_syscall call = {
         .name = literal("clock_nanosleep"), .fd = REPORT_UNKNOWN, .left_ms = 59000};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     set_stack(&w, "main", calls, 3);
     thread_of(&w, "main")->syscall = &call;
-    conclude(&w);
     assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
                         "(web.py:3), sleeps for another 59 s\n");
     assert_true(is_text(w.p->findings.items[0].kind, "blocked-loop"));
     thread_of(&w, "main")->state = STATE_RUNNING;
-    conclude(&w);
     assert_findings(&w, "");
     thread_of(&w, "main")->state = STATE_SLEEPING;
     call.name = literal("futex");
-    conclude(&w);
     assert_findings(&w, "");
     wait_for(&w, "main", "x", 3);
     set_stack(&w, "main", calls, 3);
-    conclude(&w);
     assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
                         "(web.py:3), waits for Lock x, holder not known\n");
     thread_of(&w, "main")->waits = NULL;
     call.name = literal("epoll_wait");
     set_stack(&w, "main", idle, 2);
-    conclude(&w);
     assert_findings(&w, "");
     set_stack(&w, "main", own, 2);
-    conclude(&w);
     assert_findings(&w, "");
     set_stack(&w, "main", calls, 2); /* the task itself has no frame: between two callbacks */
-    conclude(&w);
     assert_findings(&w, "");
 }
 
@@ -485,30 +440,23 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     static const char *const own[][2] = {{"/srv/app/threading.py", "_shutdown"}};
     static const char *const executors[][2] = {
         {LIB "threading.py", "_shutdown"}, {LIB "concurrent/futures/thread.py", "_python_exit"}};
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
 
-    waiting_init(&w);
     set_stack(&w, "main", calls, 1);
     thread_of(&w, "main")->main = BOOL_TRUE;
     thread_of(&w, "a")->daemon = BOOL_TRUE;
-    conclude(&w);
     assert_findings(&w, "");
     thread_of(&w, "b")->daemon = BOOL_FALSE;
-    conclude(&w);
     assert_findings(&w, "the program exits and waits for a thread that is not a daemon: b\n");
     thread_of(&w, "c")->daemon = BOOL_FALSE;
-    conclude(&w);
     assert_findings(&w, "the program exits and waits for threads that are not daemons: b and c\n");
     assert_int_equal(w.p->findings.items[0].members.count, 2);
     assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
     wait_for(&w, "main", "x", 3);
-    conclude(&w);
     assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
     set_stack(&w, "main", executors, 2);
-    conclude(&w);
     assert_notes(&w, "main", "waits for Lock x, holder not known\n");
     set_stack(&w, "main", own, 1);
-    conclude(&w);
     assert_findings(&w, "");
     assert_notes(&w, "main", "waits for Lock x, holder not known\n");
 }
@@ -550,10 +498,9 @@ static void make_waiters(struct waiting *w)
 
 TEST(what_the_holder_of_a_lock_does_is_described_once)
 {
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     size_t i;
 
-    waiting_init(&w);
     make_waiters(&w);
     conclude(&w);
     for (i = 1; i <= WAITERS; i++) {
@@ -583,10 +530,9 @@ static struct report_text long_text(void)
 TEST(of_a_long_text_only_the_beginning_is_read)
 {
     const struct report_text text = long_text();
-    AUTO_WAITING w;
+    AUTO_WAITING w = waiting_make();
     struct report_object *o;
 
-    waiting_init(&w);
     hold(&w, "holder", "x", 3)->since->file = text;
     wait_for(&w, "a", "x", 4);
     o = object_of(&w, "x");

@@ -6,12 +6,15 @@
 #include "diagnosis/diagnose.h"
 #include "schema.h"
 
-void waiting_init(struct waiting *w)
+struct waiting waiting_make(void)
 {
-    report_init(&w->r, 0);
-    w->p = report_add_process(&w->r);
-    w->p->threads.items = schema_make(&w->r.arena, &schema_thread, WAITING_MAX);
-    w->p->objects.items = schema_make(&w->r.arena, &schema_object, WAITING_MAX);
+    struct waiting w;
+
+    report_init(&w.r, 0);
+    w.p = report_add_process(&w.r);
+    w.p->threads.items = schema_make(&w.r.arena, &schema_thread, WAITING_MAX);
+    w.p->objects.items = schema_make(&w.r.arena, &schema_object, WAITING_MAX);
+    return w;
 }
 
 void waiting_free(struct waiting *w)
@@ -128,11 +131,12 @@ static void assert_lines(struct buffer *lines, const char *wanted)
     assert_string_equal((const char *)lines->data, wanted);
 }
 
-void assert_findings(const struct waiting *w, const char *wanted)
+void assert_findings(struct waiting *w, const char *wanted)
 {
     AUTO_BUFFER lines = BUFFER_INIT;
     size_t i, j;
 
+    conclude(w);
     for (i = 0; i < w->p->findings.count; i++) {
         put_line(&lines, "", w->p->findings.items[i].text);
         for (j = 0; j < w->p->findings.items[i].lines.count; j++)
@@ -147,6 +151,7 @@ void assert_notes(struct waiting *w, const char *thread, const char *wanted)
     const report_texts *notes = &thread_of(w, thread)->notes;
     size_t i;
 
+    conclude(w);
     assert_non_null(notes->items);
     for (i = 0; i < notes->count; i++)
         put_line(&lines, "", notes->items[i]);

@@ -18,7 +18,8 @@ struct waiting {
 
 #define AUTO_WAITING _cleanup_(waiting_free) struct waiting
 
-void waiting_init(struct waiting *w);
+/* A report on which a process has neither threads nor objects. */
+struct waiting waiting_make(void);
 void waiting_free(struct waiting *w);
 
 /* Return a thread or an object, which they add if there is none with this name. The id of thread
@@ -38,8 +39,9 @@ struct report_wait *wait_for(struct waiting *w, const char *thread, const char *
 /* Draws all conclusions. */
 void conclude(struct waiting *w);
 
-/* Checks the findings: their texts and lines, in order, each with a newline behind it. */
-void assert_findings(const struct waiting *w, const char *wanted);
+/* Draws all conclusions, and checks the findings: their texts and lines, in order, each with a
+ * newline behind it. */
+void assert_findings(struct waiting *w, const char *wanted);
 
 /* Checks the notes of a thread in the same way. */
 void assert_notes(struct waiting *w, const char *thread, const char *wanted);
