@@ -75,6 +75,13 @@ rpyc_value *function(rpyc_function_fn f, void *arg);
     AUTO_VALUE *v = object(&thing_ops, &(t));                                                      \
     struct pack pack = show(&(l), v)
 
+/* Drops the test's own reference to v. */
+static inline void drop(rpyc_value **v)
+{
+    rpyc_unref(*v);
+    *v = NULL;
+}
+
 /* A function that does nothing. */
 int nothing(void *arg, rpyc_value *args, rpyc_value *kwargs, rpyc_value **out,
             struct rpyc_error *err);

@@ -69,15 +69,35 @@ static void scene_close(struct scene *s)
 
 #define AUTO_SCENE _cleanup_(scene_close) struct scene
 
+/* Makes the scene with the library at s->path, and opens the core file. The build IDs are those of
+ * the library and of the core file. saved: see open_core_of(). */
+static void scene_with_library(struct scene *s, const char *build_id, const char *wanted,
+                               size_t saved)
+{
+    scene_open(s);
+    write_library(s->path, build_id, 'a');
+    open_core_of(s, wanted, saved, PF_R);
+}
+
+/* Forgets which files were found. */
+static void forget_files(struct scene *s)
+{
+    core_images_close(&s->images);
+    assert_true(core_images_open(&s->images, &s->core));
+}
+
+static enum image_state state_of(struct scene *s, size_t image)
+{
+    return core_images_get(&s->images, image)->state;
+}
+
 TEST(a_file_with_the_build_id_of_the_core_file_is_used)
 {
     AUTO_SCENE s;
     unsigned char bytes[8];
 
-    scene_open(&s);
-    write_library(s.path, RIGHT, 'a');
-    open_core_of(&s, RIGHT, PAGE, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    scene_with_library(&s, RIGHT, RIGHT, PAGE);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
     assert_int_equal(core_image_read(core_images_get(&s.images, 0), LIBRARY_SIZE - 4, bytes, 8), 4);
     assert_memory_equal(bytes, "aaaa", 4);
 }
@@ -90,17 +110,15 @@ TEST(a_file_that_was_removed_and_is_there_again_is_used)
     write_library(s.path, RIGHT, 'a');
     snprintf(s.mapped, sizeof(s.mapped), "%s (deleted)", s.path);
     open_core_of(&s, RIGHT, PAGE, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
 }
 
 TEST(a_file_with_another_build_id_is_not_used)
 {
     AUTO_SCENE s;
 
-    scene_open(&s);
-    write_library(s.path, OTHER, 'a');
-    open_core_of(&s, RIGHT, PAGE, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_REPLACED);
+    scene_with_library(&s, OTHER, RIGHT, PAGE);
+    assert_int_equal(state_of(&s, 0), IMAGE_REPLACED);
     assert_int_equal(core_images_give(&s.images, s.path), GIVE_OTHER);
 }
 
@@ -112,13 +130,12 @@ TEST(a_file_that_is_not_there_is_missing_until_the_user_names_another_one)
     scene_open(&s);
     write_library(s.named, RIGHT, 'a');
     open_core_of(&s, RIGHT, PAGE, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_MISSING);
+    assert_int_equal(state_of(&s, 0), IMAGE_MISSING);
     build_id_text(core_images_build_id(&s.images, 0), hex);
     assert_string_equal(hex, "303132333435363738396162636465666768696a");
-    core_images_close(&s.images);
-    assert_true(core_images_open(&s.images, &s.core));
+    forget_files(&s);
     assert_int_equal(core_images_give(&s.images, s.named), GIVE_OK);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
 }
 
 TEST(without_a_build_id_the_first_page_must_be_equal)
@@ -129,7 +146,7 @@ TEST(without_a_build_id_the_first_page_must_be_equal)
     write_library(s.path, NULL, 'a');
     write_library(s.named, NULL, 'b');
     open_core_of(&s, NULL, PAGE, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
     assert_int_equal(core_images_give(&s.images, s.named), GIVE_OTHER);
 }
 
@@ -137,14 +154,11 @@ TEST(a_file_that_cannot_be_checked_is_used_only_if_the_user_names_it)
 {
     AUTO_SCENE s;
 
-    scene_open(&s);
-    write_library(s.path, RIGHT, 'a');
-    open_core_of(&s, RIGHT, 0, PF_R);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_UNCHECKED);
-    core_images_close(&s.images);
-    assert_true(core_images_open(&s.images, &s.core));
+    scene_with_library(&s, RIGHT, RIGHT, 0);
+    assert_int_equal(state_of(&s, 0), IMAGE_UNCHECKED);
+    forget_files(&s);
     assert_int_equal(core_images_give(&s.images, s.path), GIVE_OK);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
 }
 
 /* Opens a core file that has no bytes of the executable and of the library that the process had
@@ -175,13 +189,12 @@ TEST(a_file_that_cannot_be_checked_is_used_for_the_one_with_its_name_or_as_the_e
     write_library(s.named, OTHER, 'a');
     open_unchecked(&s);
     assert_int_equal(core_images_give(&s.images, s.path), GIVE_OK);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_MISSING);
-    assert_int_equal(core_images_get(&s.images, 1)->state, IMAGE_FOUND);
-    core_images_close(&s.images);
-    assert_true(core_images_open(&s.images, &s.core));
+    assert_int_equal(state_of(&s, 0), IMAGE_MISSING);
+    assert_int_equal(state_of(&s, 1), IMAGE_FOUND);
+    forget_files(&s);
     assert_int_equal(core_images_give(&s.images, s.named), GIVE_OK);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
-    assert_int_equal(core_images_get(&s.images, 1)->state, IMAGE_MISSING);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 1), IMAGE_MISSING);
 }
 
 TEST(a_file_that_is_downloaded_by_its_build_id_is_found)
@@ -196,7 +209,7 @@ TEST(a_file_that_is_downloaded_by_its_build_id_is_found)
     write_library(path, RIGHT, 'a');
     open_core_of(&s, RIGHT, PAGE, PF_R);
     setenv("DEBUGINFOD_CACHE_PATH", s.folder, 1);
-    assert_int_equal(core_images_get(&s.images, 0)->state, IMAGE_FOUND);
+    assert_int_equal(state_of(&s, 0), IMAGE_FOUND);
     unsetenv("DEBUGINFOD_CACHE_PATH");
     unlink(path);
     rmdir(folder);

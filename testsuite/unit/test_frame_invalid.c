@@ -7,16 +7,13 @@
 /* Over the limit, the reader waits only for what may be a message. */
 TEST(a_length_over_the_limit_is_refused_if_no_message_follows)
 {
-    refuses("00000011 00 04", 16, RPYC_EPROTOCOL,
-            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
-    refuses("00000011 00 11", 16, RPYC_EPROTOCOL,
-            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
-    refuses("00000011 01 79", 16, RPYC_EPROTOCOL,
-            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
-    refuses("00000011 01 7802", 16, RPYC_EPROTOCOL,
-            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
-    refuses("00000011 02", 16, RPYC_EPROTOCOL,
-            "not an RPyC frame: it would have 17 bytes, and the limit is 16");
+    const char *frames[] = {"00000011 00 04", "00000011 00 11", "00000011 01 79",
+                            "00000011 01 7802", "00000011 02"};
+    size_t i;
+
+    for (i = 0; i < sizeof(frames) / sizeof(*frames); i++)
+        refuses(frames[i], 16, RPYC_EPROTOCOL,
+                "not an RPyC frame: it would have 17 bytes, and the limit is 16");
     refuses("ffffffff 00 ff", 16, RPYC_EPROTOCOL,
             "not an RPyC frame: it would have 4294967295 bytes, and the limit is 16");
 }

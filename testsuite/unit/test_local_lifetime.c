@@ -6,14 +6,11 @@
 
 TEST(an_object_lives_as_long_as_either_side_holds_it)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    rpyc_value *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     show(&l, v);
     show(&l, v);
-    rpyc_unref(v);
+    drop(&v);
     assert_int_equal(t.destroyed, 0);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 52", pack.hex);
     assert_int_equal(t.destroyed, 0);
@@ -25,10 +22,7 @@ TEST(an_object_lives_as_long_as_either_side_holds_it)
 
 TEST(an_object_that_is_held_here_survives_being_given_back)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    rpyc_value *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 51", pack.hex);
     assert_raises("KeyError", "", &l, HANDLE_STR, "1152 10" OBJ, pack.hex);
@@ -36,7 +30,7 @@ TEST(an_object_that_is_held_here_survives_being_given_back)
     assert_string_equal(show(&l, v).hex, pack.hex); /* and may be sent again */
     assert_answers("1151 080a54", &l, HANDLE_STR, "1152 10" OBJ, pack.hex);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 11" OBJ "1151 51", pack.hex);
-    rpyc_unref(v);
+    drop(&v);
     assert_int_equal(t.destroyed, 1);
 }
 
@@ -59,13 +53,10 @@ TEST(giving_back_too_much_is_giving_back)
 
 TEST(giving_back_without_a_count_is_giving_back_once)
 {
-    AUTO_LINK l = link_open(-1);
-    struct thing t = {0};
-    rpyc_value *v = object(&thing_ops, &t);
-    struct pack pack = show(&l, v);
+    SHOW_THING(l, t, v, pack);
 
     show(&l, v);
-    rpyc_unref(v);
+    drop(&v);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 10" OBJ, pack.hex);
     assert_int_equal(t.destroyed, 0);
     assert_answers(NONE, &l, HANDLE_DEL, "1152 10" OBJ, pack.hex);

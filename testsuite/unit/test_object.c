@@ -6,11 +6,16 @@
 
 #include "request.h"
 
+/* Declares a connection, its root object and an error. */
+#define OPEN_ROOT(l, root, err)                                                                    \
+    AUTO_LINK l = link_open(-1);                                                                   \
+    AUTO_VALUE *root = unbox(&(l), "1154" ROOT);                                                   \
+    AUTO_ERROR err = RPYC_ERROR_INIT
+
 TEST(an_attribute_is_asked_for)
 {
-    AUTO_LINK l = link_open(-1);
-    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
-    AUTO_ERROR err = RPYC_ERROR_INIT;
+    OPEN_ROOT(l, root, err);
+    AUTO_VALUE *result = NULL;
 
     say(&l.peer, "021150 1154" LIST);
     assert_ok(rpyc_getattr(root, "ab", &result, &err), &err);
@@ -20,9 +25,8 @@ TEST(an_attribute_is_asked_for)
 
 TEST(a_call_has_its_arguments_in_a_tuple)
 {
-    AUTO_LINK l = link_open(-1);
-    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
-    AUTO_ERROR err = RPYC_ERROR_INIT;
+    OPEN_ROOT(l, root, err);
+    AUTO_VALUE *result = NULL;
 
     say(&l.peer, "021150 1151 93");
     assert_ok(rpyc_call(root, &result, &err, "is", 5, "x"), &err);
@@ -32,9 +36,7 @@ TEST(a_call_has_its_arguments_in_a_tuple)
 
 TEST(a_call_may_have_no_arguments)
 {
-    AUTO_LINK l = link_open(-1);
-    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
-    AUTO_ERROR err = RPYC_ERROR_INIT;
+    OPEN_ROOT(l, root, err);
 
     say(&l.peer, "021150" NONE);
     say(&l.peer, "021151" NONE);
@@ -49,9 +51,8 @@ TEST(a_call_may_have_no_arguments)
 
 TEST(a_method_is_called_with_one_request)
 {
-    AUTO_LINK l = link_open(-1);
-    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *result = NULL;
-    AUTO_ERROR err = RPYC_ERROR_INIT;
+    OPEN_ROOT(l, root, err);
+    AUTO_VALUE *result = NULL;
 
     say(&l.peer, "021150 1151 080a79");
     assert_ok(rpyc_callattr(root, "f", &result, &err, "s", "x"), &err);
@@ -61,9 +62,8 @@ TEST(a_method_is_called_with_one_request)
 
 TEST(repr_and_str_are_asked_for)
 {
-    AUTO_LINK l = link_open(-1);
-    AUTO_VALUE *root = unbox(&l, "1154" ROOT), *repr = NULL, *str = NULL;
-    AUTO_ERROR err = RPYC_ERROR_INIT;
+    OPEN_ROOT(l, root, err);
+    AUTO_VALUE *repr = NULL, *str = NULL;
 
     say(&l.peer, "021150 1151 080a72");
     say(&l.peer, "021151 1151 080a73");

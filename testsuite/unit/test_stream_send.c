@@ -111,51 +111,52 @@ TEST(signals_do_not_end_a_blocked_send)
     assert_true(d.intact);
 }
 
+static void check_send_some(deadline_t deadline)
+{
+    AUTO_BYTES bytes = much();
+    AUTO_PAIR p = unix_pair();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    char got[8];
+
+    assert_int_equal(stream_send_some(&p.a, "abc", 3, deadline, &err), 3);
+    assert_int_equal(stream_receive(&p.b, got, sizeof(got), SOON, &err), 3);
+    if (deadline != DEADLINE_NEVER) {
+        ssize_t n = stream_send_some(&p.a, bytes.data, bytes.len, deadline, &err);
+
+        assert_true(n > 0 && (size_t)n < bytes.len);
+        assert_int_equal(stream_send_some(&p.a, bytes.data, bytes.len, deadline_in(10), &err), -1);
+        assert_error(&err, RPYC_ETIMEOUT, "sending: timed out");
+    }
+    stream_close(&p.b);
+    assert_int_equal(stream_send_some(&p.a, "abc", 3, deadline, &err), -1);
+    assert_error(&err, RPYC_ECLOSED, "the peer closed the connection");
+}
+
 TEST(send_some_returns_how_many_bytes_it_sent)
 {
-    const deadline_t deadlines[] = {DEADLINE_NEVER, SOON};
+    check_send_some(DEADLINE_NEVER);
+    check_send_some(SOON);
+}
+
+static void check_interruption(deadline_t deadline)
+{
     AUTO_BYTES bytes = much();
-    size_t i;
+    AUTO_PAIR p = unix_pair();
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct nagger n;
 
-    for (i = 0; i < 2; i++) {
-        AUTO_PAIR p = unix_pair();
-        AUTO_ERROR err = RPYC_ERROR_INIT;
-        char got[8];
-
-        assert_int_equal(stream_send_some(&p.a, "abc", 3, deadlines[i], &err), 3);
-        assert_int_equal(stream_receive(&p.b, got, sizeof(got), SOON, &err), 3);
-        if (deadlines[i] != DEADLINE_NEVER) {
-            ssize_t n = stream_send_some(&p.a, bytes.data, bytes.len, deadlines[i], &err);
-
-            assert_true(n > 0 && (size_t)n < bytes.len);
-            assert_int_equal(stream_send_some(&p.a, bytes.data, bytes.len, deadline_in(10), &err),
-                             -1);
-            assert_error(&err, RPYC_ETIMEOUT, "sending: timed out");
-        }
-        stream_close(&p.b);
-        assert_int_equal(stream_send_some(&p.a, "abc", 3, deadlines[i], &err), -1);
-        assert_error(&err, RPYC_ECLOSED, "the peer closed the connection");
-    }
+    while (send(p.a.fd, bytes.data, bytes.len, MSG_DONTWAIT) > 0)
+        ;
+    nagger_start(&n, pthread_self());
+    assert_int_equal(stream_send_some(&p.a, bytes.data, bytes.len, deadline, &err), -1);
+    nagger_stop(&n);
+    assert_error(&err, RPYC_EINTERRUPT, "interrupted by a signal");
 }
 
 TEST(a_signal_interrupts_the_sending_of_some_bytes)
 {
-    const deadline_t deadlines[] = {DEADLINE_NEVER, SOON};
-    AUTO_BYTES bytes = much();
-    size_t i;
-
-    for (i = 0; i < 2; i++) {
-        AUTO_PAIR p = unix_pair();
-        AUTO_ERROR err = RPYC_ERROR_INIT;
-        struct nagger n;
-
-        while (send(p.a.fd, bytes.data, bytes.len, MSG_DONTWAIT) > 0)
-            ;
-        nagger_start(&n, pthread_self());
-        assert_int_equal(stream_send_some(&p.a, bytes.data, bytes.len, deadlines[i], &err), -1);
-        nagger_stop(&n);
-        assert_error(&err, RPYC_EINTERRUPT, "interrupted by a signal");
-    }
+    check_interruption(DEADLINE_NEVER);
+    check_interruption(SOON);
 }
 
 TEST(sending_nothing_is_no_error)

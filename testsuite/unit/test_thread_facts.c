@@ -55,8 +55,11 @@ static void wait_for_read(const struct reader *r)
     assert_true(waits);
 }
 
-static void reader_start(struct reader *r)
+/* Returns the CPU time that the thread has used when it waits for a byte. */
+static int64_t reader_start(struct reader *r)
 {
+    int64_t used;
+
     *r = (struct reader){.id = 0};
     assert_int_equal(pipe(r->fds), 0);
     assert_int_equal(pthread_create(&r->thread, NULL, read_all, r), 0);
@@ -68,6 +71,9 @@ static void reader_start(struct reader *r)
     assert_non_null(r->process->threads.items);
     r->process->threads.count = 1;
     r->process->threads.items->native_id = atomic_load(&r->id);
+    used = procfs_own_cpu_ns(atomic_load(&r->id));
+    assert_true(used >= 0);
+    return used;
 }
 
 static void reader_end(struct reader *r)
@@ -91,14 +97,10 @@ static const struct report_thread *facts_of(struct reader *r, const int64_t *bef
 
 TEST(a_thread_that_has_not_run_has_the_call_in_which_its_frames_are)
 {
-    const struct report_thread *t;
     struct reader r;
-    int64_t before;
+    const int64_t before = reader_start(&r);
+    const struct report_thread *t = facts_of(&r, &before);
 
-    reader_start(&r);
-    before = procfs_own_cpu_ns(atomic_load(&r.id));
-    assert_true(before >= 0);
-    t = facts_of(&r, &before);
     assert_int_equal(t->state, STATE_SLEEPING);
     assert_true(t->syscall && is_text(t->syscall->name, "read") && t->syscall->fd == r.fds[0]);
     assert_true(t->syscall && t->syscall->target && is_text(t->syscall->target->kind, "pipe"));
@@ -108,12 +110,10 @@ TEST(a_thread_that_has_not_run_has_the_call_in_which_its_frames_are)
 
 TEST(a_thread_that_has_run_since_its_frames_were_read_has_no_call)
 {
-    const struct report_thread *t;
     struct reader r;
-    int64_t before;
+    const int64_t before = reader_start(&r);
+    const struct report_thread *t;
 
-    reader_start(&r);
-    before = procfs_own_cpu_ns(atomic_load(&r.id));
     assert_int_equal(write(r.fds[1], "x", 1), 1);
     while (procfs_own_cpu_ns(atomic_load(&r.id)) == before)
         sched_yield();
