@@ -665,15 +665,18 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
     return 0;
 }
 
-/* Ends the listener's thread and closes its socket. If the program has closed the descriptor
- * (os.closerange), the thread still waits for clients on the socket. In that case, this function
- * connects to the socket, which wakes the thread up, and does not wait until the thread has ended.
+/* Ends the listener's thread, closes its socket and removes the file of a Unix socket. The file is
+ * removed first: once no process listens, another process may put its own socket there. If the
+ * program has closed the descriptor (os.closerange), the thread still waits for clients on the
+ * socket. In that case, this function connects to the socket, which wakes the thread up, and does
+ * not wait until the thread has ended.
  */
 static void stop_listener(struct ps_server *s)
 {
     int fd;
 
     if (stream_is_ours(&s->listener)) {
+        remove_socket_file(s);
         stream_shutdown(&s->listener);
         pthread_join(s->thread, NULL);
         stream_close(&s->listener);
@@ -685,6 +688,7 @@ static void stop_listener(struct ps_server *s)
         return;
     (void)!connect(fd, (const struct sockaddr *)&s->address, s->address_len);
     close(fd);
+    remove_socket_file(s);
 }
 
 /* Call with the lock held. Ends a client's connection and tells its session, which may be busy. The
@@ -700,15 +704,13 @@ static void hang_up(struct ps_client *client)
         client->server->options.hung_up(client->session);
 }
 
-/* Closes all sockets of a server. Returns false if the server was closed before, or if it belongs
- * to the parent process. */
-static bool close_sockets(struct ps_server *s)
+void ps_server_close(struct ps_server *s)
 {
     struct ps_client *client;
     bool was_closed;
 
     if (s->fork_count != ps_fork_count())
-        return false;
+        return;
     pthread_mutex_lock(&s->lock);
     was_closed = s->closed;
     s->closed = true;
@@ -716,17 +718,10 @@ static bool close_sockets(struct ps_server *s)
         hang_up(client);
     pthread_mutex_unlock(&s->lock);
     if (was_closed)
-        return false;
+        return;
     stop_listener(s);
     forget_server(s);
     ps_reserve_end();
-    return true;
-}
-
-void ps_server_close(struct ps_server *s)
-{
-    if (close_sockets(s))
-        remove_socket_file(s);
 }
 
 /* Returns a new reference to a server that is not closed; NULL: there is none. */
@@ -750,7 +745,7 @@ void ps_server_close_all(void)
     struct ps_server *s;
 
     while ((s = any_open_server())) {
-        close_sockets(s);
+        ps_server_close(s);
         ps_server_unref(s);
     }
 }

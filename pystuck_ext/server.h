@@ -71,8 +71,7 @@ int ps_server_start(struct ps_server **out, const struct sockaddr *address, sock
  * child. */
 void ps_server_close(struct ps_server *server);
 
-/* Closes every server of the process; called at the end of Python. Does not remove the files of
- * Unix sockets. */
+/* Closes every server of the process; called at the end of Python. */
 void ps_server_close_all(void);
 
 void ps_server_unref(struct ps_server *server);
