@@ -25,6 +25,7 @@ client_pystuck_SOURCES = \
 	client/connect/listing.c client/connect/listing.h \
 	client/connect/peer.c client/connect/peer.h \
 	client/connect/probe.c client/connect/probe.h \
+	client/connect/stale_sockets.c client/connect/stale_sockets.h \
 	client/connect/state.c client/connect/state.h \
 	client/connect/sockets.c client/connect/sockets.h \
 	client/connect/tls_files.c client/connect/tls_files.h \

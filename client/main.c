@@ -24,6 +24,7 @@
 #include "connect/explain.h"
 #include "connect/find.h"
 #include "connect/listing.h"
+#include "connect/stale_sockets.h"
 #include "options.h"
 #include "process.h"
 #include "prompt/repl.h"
@@ -645,12 +646,14 @@ static int run(const struct options *given)
     return run_connected(&conn, &options, script);
 }
 
-/* For --list: prints the processes that have a server. Returns the exit status. */
+/* For --list: prints the processes that have a server, and removes the socket files of those that
+ * were killed. Returns the exit status. */
 static int list(void)
 {
     struct servers found;
     int status = EXIT_NO_SERVER;
 
+    stale_sockets_remove();
     find_all(&found);
     if (found.count > 0) {
         listing_print(stdout, &found);

@@ -35,6 +35,9 @@ def describe():
     show("python_hexversion", hex(sys.hexversion))
     show("python_debug", "1" if hasattr(sys, "gettotalrefcount") else "0")
     show("PYTHON_EXT_SUFFIX", sysconfig.get_config_var("EXT_SUFFIX"))
+    # From 3.18 on, the module site ignores code in .pth files. From 3.15 on, it reads .start files,
+    # but for these each start of Python imports the module that the file names, and pkgutil and re.
+    show("PYTHON_STARTUP", ".start" if sys.version_info >= (3, 18) else ".pth")
 
 
 def locate(prefix):

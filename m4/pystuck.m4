@@ -35,8 +35,8 @@ AC_DEFUN([PYSTUCK_SANITIZER_RUNTIME], [
 # PYSTUCK_PYTHON
 # Chooses the interpreter that the extension is built for, and runs ask_python.py with it. Sets PYTHON
 # (the path of the real executable, also if PYTHON was a wrapper script such as pyenv's),
-# PYTHON_VERSION, PYTHON_CPPFLAGS, PYTHON_EXT_SUFFIX, pythondir, and python_shown (pythondir as the
-# summary shows it).
+# PYTHON_VERSION, PYTHON_CPPFLAGS, PYTHON_EXT_SUFFIX, PYTHON_STARTUP (the suffix of the files that
+# Python reads when it starts), pythondir, and python_shown (pythondir as the summary shows it).
 AC_DEFUN([PYSTUCK_PYTHON], [
   AC_ARG_VAR([PYTHON], [the Python interpreter (3.9 or later) to build the extension for])
   AC_ARG_VAR([pythondir], [where to install the Python package and the extension])
@@ -100,5 +100,6 @@ AC_DEFUN([PYSTUCK_PYTHON], [
   AC_SUBST([PYTHON_VERSION])
   AC_SUBST([PYTHON_CPPFLAGS])
   AC_SUBST([PYTHON_EXT_SUFFIX])
+  AC_SUBST([PYTHON_STARTUP])
   AC_SUBST([pythondir])
 ])

@@ -103,10 +103,16 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_rpyc_compat.py \
 	pystuck_ext/pystuck/_run.py \
 	pystuck_ext/pystuck/_socket_directory.py \
+	pystuck_ext/pystuck/_stale_sockets.py \
 	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \
 	pystuck_ext/pystuck/thread_probe.py
+
+# Starts a server when Python starts, if PYSTUCK is set: Python reads one of the two files.
+dist_python_DATA = pystuck_ext/_pystuck_startup.py
+python_DATA = pystuck_ext/pystuck-startup$(PYTHON_STARTUP)
+EXTRA_DIST += pystuck_ext/pystuck-startup.pth pystuck_ext/pystuck-startup.start
 
 # Python does not use the .la file. The .pyc files are made here, with the names that they have once
 # installed: the users who import the package may not be allowed to write there.
@@ -114,8 +120,12 @@ install-data-hook:
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck.la'
 	cd '$(DESTDIR)$(pystuckpkgdir)' && \
 		$(PYTHON) -m compileall -q -f -d '$(pystuckpkgdir)' .
+	cd '$(DESTDIR)$(pythondir)' && \
+		$(PYTHON) -m compileall -q -f -d '$(pythondir)' _pystuck_startup.py
 
 uninstall-hook:
+	rm -f '$(DESTDIR)$(pythondir)/__pycache__/_pystuck_startup'.*.pyc
+	-rmdir '$(DESTDIR)$(pythondir)/__pycache__'
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck$(PYTHON_EXT_SUFFIX)'
 	rm -rf '$(DESTDIR)$(pystuckpkgdir)/__pycache__'
 	-rmdir '$(DESTDIR)$(pystuckpkgdir)'

@@ -61,6 +61,16 @@ static PyObject *is_secure(PyObject *module, PyObject *unused)
     return PyBool_FromLong(value != 0 || errno == ENOENT);
 }
 
+PyDoc_STRVAR(is_main_interpreter_doc,
+             "is_main_interpreter()\n--\n\n"
+             "Return True if the calling interpreter is the main interpreter of the process.");
+
+static PyObject *is_main_interpreter(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((struct ps_state *)PyModule_GetState(module))->is_main);
+}
+
 /* ---- The module ----------------------------------------------------------------------------- */
 
 static PyMethodDef module_methods[] = {
@@ -70,6 +80,7 @@ static PyMethodDef module_methods[] = {
     {"current_frames", current_frames, METH_NOARGS, current_frames_doc},
     {"why", (PyCFunction)(void (*)(void))ps_why, METH_VARARGS | METH_KEYWORDS, ps_why_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
+    {"is_main_interpreter", is_main_interpreter, METH_NOARGS, is_main_interpreter_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -28,9 +28,8 @@ void no_server_explain(pid_t pid, bool has_pystuck, char *out)
                  "run_server(follow_fork=True) before the fork",
                  name);
     else
-        snprintf(
-            out, NO_SERVER_TEXT_SIZE,
-            "%s has no pystuck server. To open a prompt, the process must run 'import "
-            "pystuck; pystuck.run_server()', or import pystuck with PYSTUCK=1 in the environment",
-            name);
+        snprintf(out, NO_SERVER_TEXT_SIZE,
+                 "%s has no pystuck server. To open a prompt, the process must run 'import "
+                 "pystuck; pystuck.run_server()', or be started with PYSTUCK=1 in the environment",
+                 name);
 }

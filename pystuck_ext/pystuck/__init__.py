@@ -48,8 +48,8 @@ DEFAULT_PORT: int = _options.default("port")
 #: The servers that run_server has started, oldest first. Some of them may be closed.
 _servers: list[_pystuck.Server] = []
 
-#: The server in _servers that the variable PYSTUCK has started; None if there is no such server.
-_by_environment: _pystuck.Server | None = None
+#: The server in _servers that the variable PYSTUCK has started: one item, or none.
+_by_environment: list[_pystuck.Server] = []
 
 
 def run_server(
@@ -61,7 +61,7 @@ def run_server(
     *,
     follow_fork: bool = False,
     **server_args: Any,
-) -> _pystuck.Server:
+) -> _pystuck.Server | None:
     """Serve clients of this process: `pystuck`, and every client of stock rpyc's classic server.
 
     Starts native threads, which do nothing while no client is connected, and returns once clients
@@ -81,7 +81,8 @@ def run_server(
     again when a client connects.
 
     Returns a Server with `host`, `port`, `unix_socket`, `clients`, `closed` and `close()`. The
-    server keeps running if the program drops this object.
+    server keeps running if the program drops this object. Returns None if the server could not be
+    started and on_error is "warn".
 
     Raises TypeError for an argument that does not exist or has the wrong type; OverflowError for a
     port beyond 65535; ValueError for other values that are not allowed, for options that cannot be
@@ -91,12 +92,30 @@ def run_server(
     """
     arguments = {**locals()}
     arguments.update(arguments.pop("server_args"))
+    return _start(arguments, (_servers,))
+
+
+def _start(
+    arguments: dict[str, Any], lists: tuple[list[_pystuck.Server], ...]
+) -> _pystuck.Server | None:
+    """Start a server and add it to each of the lists. arguments: those of run_server."""
     # Import these modules now, because later the program may run as a user who cannot read Python's
     # library.
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
     values = _options.check(arguments)
+    try:
+        return _listen(values, lists)
+    except Exception as error:
+        if values["on_error"] != "warn":
+            raise
+        _run.warn(values["logger"], error)
+    return None
+
+
+def _listen(values: dict[str, Any], lists: tuple[list[_pystuck.Server], ...]) -> _pystuck.Server:
+    """Do what _start does, for the values of all options. Raises the errors of run_server."""
     settings = _run.native_settings(values)
     try:
         server = _run.listen(settings)
@@ -105,10 +124,11 @@ def run_server(
             raise
         server = _run.listen(settings)
     try:
-        _servers[:] = [each for each in _servers if not each.closed]
-        _servers.append(server)
+        for servers in lists:
+            servers[:] = [each for each in servers if not each.closed]
+            servers.append(server)
         if values["follow_fork"]:
-            _run.follow_forks(_servers, server, settings)
+            _run.follow_forks(lists, server, settings)
     except BaseException:  # such as MemoryError: the caller gets no server to close
         server.close()
         raise
@@ -134,13 +154,13 @@ def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
     Returns True if the server was closed. Without this function, run_server would fail in a program
     that starts a server itself while PYSTUCK is set.
     """
-    server = _by_environment
-    if server is None:
+    if not _by_environment:
         return False
+    server = _by_environment[0]
     if unix_socket is None:
         is_same = server.port == port
     else:
-        path = os.path.abspath(os.fsdecode(unix_socket))
+        path = os.path.abspath(_run.own_path(unix_socket))
         is_same = server.unix_socket is not None and os.path.abspath(server.unix_socket) == path
     if is_same:
         _forget(server)
@@ -148,8 +168,9 @@ def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
 
 
 def _forget(server: _pystuck.Server) -> None:
-    with contextlib.suppress(ValueError):
-        _servers.remove(server)
+    for servers in (_servers, _by_environment):
+        with contextlib.suppress(ValueError):
+            servers.remove(server)
     server.close()
 
 
@@ -198,4 +219,4 @@ if "PYSTUCK" in os.environ:
     from . import _environment
 
     if _environment.value():
-        _by_environment = _environment.turn_on(_environment.value())
+        _environment.turn_on(_environment.value())

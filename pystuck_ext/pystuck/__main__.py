@@ -116,16 +116,17 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     If PYSTUCK has started a server, this server is kept if the command line has no options. If the
     command line has options, the server is replaced.
     """
-    started = pystuck._by_environment
-    if started is not None and all(value is None for value in vars(options).values()):
+    started = list(pystuck._by_environment)
+    if started and all(value is None for value in vars(options).values()):
         return
     _check_address(parser, options)
     try:
         arguments = {**_environment.options(), **_given(options)}
         if not arguments.keys() & {"host", "port", "unix_socket"}:
             arguments.update(_address(parser))
-        if started is not None:
-            pystuck._forget(started)
+        arguments = _environment.with_follow_fork(arguments)
+        for server in started:
+            pystuck._forget(server)
         pystuck.run_server(**arguments)
     except (ValueError, OverflowError) as error:
         parser.error(str(error))

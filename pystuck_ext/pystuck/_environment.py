@@ -4,6 +4,8 @@ If PYSTUCK is 1, each process listens on a Unix socket of its own: see _socket_d
 values are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value
 and 0 start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in
 _options names them. If one of these variables is wrong, no server starts.
+
+If the path contains "{pid}", as that of PYSTUCK=1 does, forked children have servers as well.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["address", "options", "turn_on", "value"]
+__all__ = ["address", "options", "turn_on", "value", "with_follow_fork"]
 
 #: An unknown variable PYSTUCK_... counts as misspelt if its name begins with an item of _MEANT or
 #: contains an item of _MEANT_WORDS. These items occur in the names of the variables that decide who
@@ -98,7 +100,7 @@ def address(text: str) -> dict[str, str | int]:
     if text == "1":
         from . import _socket_directory
 
-        return {"unix_socket": _socket_directory.socket_path()}
+        return {"unix_socket": _socket_directory.path_of_sockets()}
     if text.startswith("unix:"):
         return {"unix_socket": text[len("unix:") :]}
     host, colon, port = text.rpartition(":")
@@ -111,6 +113,11 @@ def address(text: str) -> dict[str, str | int]:
     return {"host": host, "port": int(port)} if colon else {"port": int(port)}
 
 
+def with_follow_fork(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Add follow_fork to these arguments of run_server if each child can have its own path."""
+    return {"follow_fork": "{pid}" in (arguments.get("unix_socket") or ""), **arguments}
+
+
 def _warn(text: str, error: Exception) -> None:
     import logging
 
@@ -120,23 +127,12 @@ def _warn(text: str, error: Exception) -> None:
     logger.warning("PYSTUCK=%a: no server: %s", text, error)
 
 
-def turn_on(text: str) -> _pystuck.Server | None:
-    """Start a server at the address in PYSTUCK. On failure, logs the error and returns None."""
-    from . import run_server
+def turn_on(text: str) -> None:
+    """Start a server at the address in PYSTUCK. On failure, logs the error."""
+    from . import _by_environment, _servers, _start
 
     try:
-        server = run_server(**address(text), **options())
+        _start(with_follow_fork({**address(text), **options()}), (_servers, _by_environment))
     except Exception as error:
         with contextlib.suppress(Exception):  # the program's log handler may raise
             _warn(text, error)
-        return None
-    if text == "1":
-        with contextlib.suppress(Exception):
-            _remove_stale(server)
-    return server
-
-
-def _remove_stale(server: _pystuck.Server) -> None:
-    from . import _socket_directory
-
-    _socket_directory.remove_stale(os.path.dirname(server.unix_socket))

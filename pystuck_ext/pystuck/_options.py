@@ -127,6 +127,16 @@ OPTIONS = (
         "start a server in each child that this process forks: at the path with the child's "
         "'{pid}', or at the next free TCP port; without this option, a child has no server, but "
         "may start one",
+        command="--follow-fork",
+        variable=True,
+        native=False,
+    ),
+    Option(
+        "on_error",
+        _values.Choice("raise", "warn"),
+        "raise",
+        "raise an exception if the server cannot be started, as when its port is in use; or only "
+        "log a warning, with `logger` or else with the logger 'pystuck', and return None",
         native=False,
     ),
     # ---- What clients get --------------------------------------------------------------------

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: How many TCP ports a forked child tries.
 _PORTS_TRIED = 1000
 
+#: Equal to logging.WARNING.
+_WARNING = 30
+
 #: Values of the setting client_certificate, equal to ssl.CERT_NONE and ssl.CERT_REQUIRED.
 _CERTIFICATE_NONE, _CERTIFICATE_REQUIRED = 0, 2
 
@@ -82,53 +85,77 @@ def _connect_function(
     return connect
 
 
+def own_path(unix_socket: str | bytes | os.PathLike) -> str:
+    """Return the path of a Unix socket, with the id of this process in place of "{pid}"."""
+    return os.fsdecode(unix_socket).replace("{pid}", str(os.getpid()))
+
+
 def listen(settings: dict[str, Any]) -> _pystuck.Server:
     """Start a server. "{pid}" in the path of its Unix socket is replaced by the id of this process.
 
-    Raises the same errors as run_server.
+    Removes the socket files that ended processes have left at the same path. Raises the same errors
+    as run_server.
     """
     path = settings["unix_socket"]
-    if path is not None:
-        path = os.fsdecode(path).replace("{pid}", str(os.getpid()))
-    return _pystuck.run_server({**settings, "unix_socket": path})
+    if path is None:
+        return _pystuck.run_server(settings)
+    server = _pystuck.run_server({**settings, "unix_socket": own_path(path)})
+    if "{pid}" in os.fsdecode(path):
+        with contextlib.suppress(Exception):  # such as OSError: the directory cannot be read
+            from . import _stale_sockets
+
+            _stale_sockets.remove(os.fsdecode(path))
+    return server
+
+
+def warn(logger: Any, error: Exception) -> None:
+    """Log that a server could not be started. logger: None means logging.getLogger("pystuck")."""
+    with contextlib.suppress(Exception):  # the program's log handler may raise
+        if logger is None:
+            import logging
+
+            logger = logging.getLogger("pystuck")
+        logger.log(_WARNING, "no pystuck server: %s", error)
 
 
 # ---- Forked children -----------------------------------------------------------------------------
 
 #: The servers of this process that each forked child starts again for itself. Each entry has the
 #: list to which the child adds its server, the server of this process, and the settings.
-_followed: list[tuple[list[_pystuck.Server], _pystuck.Server, dict[str, Any]]] = []
+_followed: list[tuple[tuple[list[_pystuck.Server], ...], _pystuck.Server, dict[str, Any]]] = []
 
 #: True if Python calls _serve_in_child after a fork.
 _registered = False
 
 
 def follow_forks(
-    servers: list[_pystuck.Server], server: _pystuck.Server, settings: dict[str, Any]
+    lists: tuple[list[_pystuck.Server], ...], server: _pystuck.Server, settings: dict[str, Any]
 ) -> None:
     """Make each forked child start a server like `server`, which has these settings.
 
-    servers: the list to which the child adds its server.
+    lists: the lists to which the child adds its server.
     """
     global _registered
     if not _registered:
         os.register_at_fork(after_in_child=_serve_in_child)
         _registered = True
     _followed[:] = [entry for entry in _followed if not entry[1].closed]
-    _followed.append((servers, server, settings))
+    _followed.append((lists, server, settings))
 
 
 def _serve_in_child() -> None:
     """Start the servers of this forked child. Ignores errors, so that os.fork() does not fail."""
     followed = [entry for entry in _followed if not entry[1].closed]
-    for servers, _, _ in _followed:
-        servers.clear()
+    for lists, _, _ in _followed:
+        for servers in lists:
+            servers.clear()
     _followed.clear()
-    for servers, server, settings in followed:
+    for lists, server, settings in followed:
         with contextlib.suppress(Exception):
             mine = _listen_next_to(server, settings)
-            servers.append(mine)
-            _followed.append((servers, mine, settings))
+            for servers in lists:
+                servers.append(mine)
+            _followed.append((lists, mine, settings))
 
 
 def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:

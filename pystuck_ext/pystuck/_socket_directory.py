@@ -8,25 +8,12 @@ The sticky bit of /tmp keeps other users from renaming a private directory.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
-import re
 import stat
-import time
 
-__all__ = ["directory", "remove_stale", "socket_path"]
+__all__ = ["directory", "path_of_sockets"]
 
 TMP = "/tmp"
-
-#: Matches the names of sockets that may be removed. A pid has at most nine digits.
-_NAME = re.compile(r"([1-9][0-9]{0,8})\.sock")
-
-#: Sockets that are younger than this number of seconds are kept. Between bind() and listen() of its
-#: server, a new socket looks like a stale socket.
-_STARTING = 2.0
-
-#: The maximum number of entries that remove_stale() checks, so that the call does not take long.
-_LOOKED_AT = 200
 
 
 def _others_write(info: os.stat_result) -> bool:
@@ -82,58 +69,6 @@ def directory() -> str:
     return path
 
 
-def socket_path() -> str:
-    """Return the path of this process's socket."""
-    return os.path.join(directory(), f"{os.getpid()}.sock")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _is_listened_on(path: str) -> bool:
-    """True if a process listens on the socket, even if the process is in another container."""
-    import _socket  # fast to import, and gevent does not patch it
-
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-    try:
-        sock.setblocking(False)  # otherwise connect() waits while the queue is full
-        sock.connect(path)
-    except ConnectionRefusedError:
-        return False
-    except OSError:
-        return True
-    finally:
-        sock.close()
-    return True
-
-
-def _is_stale(entry: os.DirEntry) -> bool:
-    name = _NAME.fullmatch(entry.name)
-    if not name or _is_alive(int(name[1])):
-        return False
-    info = entry.stat(follow_symlinks=False)
-    return (
-        stat.S_ISSOCK(info.st_mode)
-        and info.st_uid == os.geteuid()
-        and time.time() - info.st_mtime > _STARTING
-        and not _is_listened_on(entry.path)
-    )
-
-
-def remove_stale(path: str) -> None:
-    """Remove the sockets that ended processes have left in the directory.
-
-    Removes only sockets of this user that are named after an ended process and have no listener.
-    """
-    with os.scandir(path) as entries:
-        for entry in itertools.islice(entries, _LOOKED_AT):
-            with contextlib.suppress(OSError):
-                if _is_stale(entry):
-                    os.unlink(entry.path)
+def path_of_sockets() -> str:
+    """Return the path of the sockets, in which "{pid}" stands for the process id."""
+    return os.path.join(directory(), "{pid}.sock")

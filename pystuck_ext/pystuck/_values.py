@@ -185,6 +185,23 @@ class Flag(Kind):
         return text == "1"
 
 
+class Choice(Kind):
+    """One of several words."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(" or ".join(map(repr, words)))
+        self.none_is_default = True
+        self._words = words
+
+    def check(self, name: str, value: Any) -> str:
+        """Implement Kind.check."""
+        if not isinstance(value, str):
+            raise error(name, value, self.expected, TypeError)
+        if value not in self._words:
+            raise error(name, value, self.expected)
+        return value
+
+
 # ---- Files and sockets ---------------------------------------------------------------------------
 
 

@@ -64,7 +64,7 @@ def test_the_signature_of_run_server_is_that_of_its_first_release() -> None:
         "(host: 'str' = '127.0.0.1', port: 'int' = 6666, "
         "unix_socket: 'str | bytes | os.PathLike | None' = None, patch_greenlet: 'bool' = True, "
         "service_class_getter: 'Callable[[], Any] | None' = None, *, follow_fork: 'bool' = False, "
-        "**server_args: 'Any') -> '_pystuck.Server'"
+        "**server_args: 'Any') -> '_pystuck.Server | None'"
     )
     rows = {row["name"]: row["default"] or "None" for row in table()}
     assert defaults == {name: rows[name] for name in names}

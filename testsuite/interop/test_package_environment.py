@@ -7,10 +7,8 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +68,11 @@ def runtime(socket_dir: Path) -> Path:
     socket_dir.chmod(0o700)
     return socket_dir
 
+
+#: The tests of programs whose children start threads.
+without_sanitizers = pytest.mark.skipif(
+    SANITIZED, reason="AddressSanitizer's locks are not made anew in a child"
+)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -372,6 +375,50 @@ def test_a_forked_child_can_start_its_own_server(runtime: Path) -> None:
         assert "<_MainThread" in stacks("--unix-socket", path)
 
 
+#: The environment of a program that listens on TCP. Its children listen on other ports.
+ON_TCP = {"PYSTUCK": "127.0.0.1:0", "PYSTUCK_FOLLOW_FORK": "1"}
+
+
+@without_sanitizers
+@pytest.mark.parametrize(
+    ("variables", "count"),
+    [
+        ({"PYSTUCK": "1"}, 1),
+        ({"PYSTUCK": "unix:@pystuck-test-{pid}"}, 1),
+        ({"PYSTUCK": "1", "PYSTUCK_FOLLOW_FORK": "0"}, 0),
+        ({"PYSTUCK": "127.0.0.1:0"}, 0),
+        (ON_TCP, 1),
+        ({"PYSTUCK": "unix:/nowhere/{pid}", "PYSTUCK_FOLLOW_FORK": "1"}, 0),
+    ],
+    ids=str,
+)
+def test_a_forked_child_has_a_server_if_it_can_have_an_address_of_its_own(
+    runtime: Path, variables: dict[str, str], count: int
+) -> None:
+    code = (
+        "import glob, json, pystuck\n" + FORK + "names = glob.glob('/proc/self/task/*/comm')\n"
+        "listening = [name for name in names if open(name).read().startswith('pystuck:')]\n"
+        "print(json.dumps(len(listening)), flush=True)"
+    )
+    assert run_python(code, **variables, XDG_RUNTIME_DIR=str(runtime)) == count
+
+
+@without_sanitizers
+def test_run_server_in_a_child_takes_over_the_socket_of_the_environments_server(
+    runtime: Path,
+) -> None:
+    code = (
+        "import pystuck\n" + FORK + "path = pystuck._servers[0].unix_socket\n"
+        "path = path.replace(str(os.getpid()), '{pid}')\n"
+        "own = pystuck.run_server(unix_socket=path)\n"
+        "assert pystuck._servers == [own] and pystuck._by_environment == []\n" + TELL
+    )
+    with turned_on("1", code, XDG_RUNTIME_DIR=str(runtime)) as program:
+        ((_, _, path),) = json.loads(program.read_line())
+        assert path != str(runtime / "pystuck" / f"{program.pid}.sock")
+        assert "<_MainThread" in stacks("--unix-socket", path)
+
+
 # ---- The runtime directory -----------------------------------------------------------------------
 
 #: Prints the directory for sockets, or the error. argv[1] is used in place of /tmp.
@@ -492,113 +539,3 @@ def test_a_tmp_without_the_sticky_bit_is_refused(tmp: Path, fallback: Path) -> N
 def test_a_tmp_of_another_user_is_refused(tmp: Path) -> None:
     os.chown(tmp, STRANGER, STRANGER)
     assert is_refused(directory(tmp), tmp)
-
-
-# ---- Sockets of dead processes -------------------------------------------------------------------
-
-
-def leave_socket(path: Path, age: float = 3600) -> None:
-    """Creates the file of a Unix socket on which no server listens."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(str(path))
-    os.utime(path, (time.time() - age,) * 2)
-
-
-@pytest.fixture
-def sockets(runtime: Path) -> Path:
-    """Creates the directory that PYSTUCK=1 uses."""
-    path = runtime / "pystuck"
-    path.mkdir(mode=0o700)
-    return path
-
-
-@pytest.fixture
-def dead() -> int:
-    """Returns the pid of a process that has ended."""
-    child = subprocess.Popen(["true"])
-    child.wait()
-    return child.pid
-
-
-def start_and_end(runtime: Path) -> int:
-    """Starts a program with PYSTUCK=1 and waits for its end. Returns its pid."""
-    with turned_on("1", XDG_RUNTIME_DIR=str(runtime)) as program:
-        assert len(json.loads(program.read_line())) == 1
-    return program.pid
-
-
-def test_sockets_of_dead_processes_are_removed(runtime: Path, sockets: Path, dead: int) -> None:
-    leave_socket(sockets / f"{dead}.sock")
-    pid = start_and_end(runtime)
-    assert [path.name for path in sockets.iterdir()] == [f"{pid}.sock"]
-
-
-def test_a_socket_of_a_running_process_is_kept(runtime: Path, sockets: Path) -> None:
-    path = sockets / f"{os.getpid()}.sock"
-    leave_socket(path)
-    start_and_end(runtime)
-    assert path.exists()
-
-
-def test_a_socket_on_which_a_server_listens_is_kept(
-    runtime: Path, sockets: Path, dead: int
-) -> None:
-    path = sockets / f"{dead}.sock"
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(str(path))
-        os.utime(path, (0, 0))
-        sock.listen(0)
-        start_and_end(runtime)
-        assert path.exists()
-        with contextlib.ExitStack() as stack, contextlib.suppress(BlockingIOError):
-            while True:  # until its queue is full
-                client = stack.enter_context(socket.socket(socket.AF_UNIX))
-                client.setblocking(False)
-                client.connect(str(path))
-        os.utime(path, (0, 0))
-        start_and_end(runtime)
-        assert path.exists()
-
-
-def test_a_new_socket_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
-    path = sockets / f"{dead}.sock"
-    leave_socket(path, age=-60)
-    start_and_end(runtime)
-    assert path.exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["{}", "{}.sock.bak", "x{}.sock", "-{}.sock", "0{}.sock", "0.sock"]
-)
-def test_a_socket_with_another_name_is_kept(
-    runtime: Path, sockets: Path, dead: int, name: str
-) -> None:
-    path = sockets / name.format(dead)
-    leave_socket(path)
-    start_and_end(runtime)
-    assert path.exists()
-
-
-def test_files_and_links_are_kept(runtime: Path, sockets: Path, dead: int) -> None:
-    target = runtime / "target.sock"
-    leave_socket(target)
-    link = sockets / f"{dead}.sock"
-    link.symlink_to(target)
-    os.utime(link, (0, 0), follow_symlinks=False)
-    start_and_end(runtime)
-    assert target.exists()
-    assert link.is_symlink()
-    link.unlink()
-    link.write_text("precious")
-    os.utime(link, (0, 0))
-    start_and_end(runtime)
-    assert link.read_text() == "precious"
-
-
-@needs_root
-def test_a_socket_of_another_user_is_kept(runtime: Path, sockets: Path, dead: int) -> None:
-    path = sockets / f"{dead}.sock"
-    leave_socket(path)
-    os.chown(path, STRANGER, STRANGER)
-    start_and_end(runtime)
-    assert path.exists()

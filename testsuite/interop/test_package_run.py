@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from harness import (
     PATIENCE,
+    SANITIZED,
     Running,
     build_setting,
     debuggee_environment,
@@ -396,6 +397,27 @@ def test_options_override_the_environment(free_port: int) -> None:
         assert servers == [["127.0.0.1", free_port, None]]
     with running("--port", 0, PYSTUCK="127.0.0.3:0") as (_, servers):
         assert [host for host, _, _ in servers] == ["127.0.0.1"]
+
+
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's locks are not made anew in a child")
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--port", "0"], 0),
+        (["--port", "0", "--follow-fork"], 1),
+        (["--unix-socket", "@pystuck-test-{pid}"], 1),
+    ],
+    ids=str,
+)
+def test_forked_children_have_servers_if_an_option_says_so(options: list[str], count: int) -> None:
+    code = (
+        "import glob, os, warnings; warnings.simplefilter('ignore'); pid = os.fork()\n"
+        "if pid: os.waitpid(pid, 0)\n"
+        "else:\n"
+        "    names = [open(name).read() for name in glob.glob('/proc/self/task/*/comm')]\n"
+        "    print(len([name for name in names if name.startswith('pystuck:')]))"
+    )
+    assert run("-c", code, options=options).stdout == f"{count}\n"
 
 
 def test_an_invalid_pystuck_variable_is_an_error() -> None:

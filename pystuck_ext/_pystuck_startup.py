@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Called when Python starts: starts a server if the variable PYSTUCK asks for one.
+
+The module `site` reads pystuck-startup.pth, which is installed beside this module, and calls
+start(). If the variable is not set, the line in that file imports nothing, not even this module.
+From Python 3.18 on, `site` ignores code in .pth files; pystuck-startup.start replaces the file.
+"""
+
+import os
+import sys
+
+
+def start() -> None:
+    """Import pystuck, which starts the server, if PYSTUCK is set. Never raises, prints nothing.
+
+    Does nothing with python -E and -I, and in subinterpreters: the server of the main interpreter
+    serves the whole process. pystuck itself starts no server if the process has more rights than
+    its caller.
+    """
+    if sys.flags.ignore_environment or os.environ.get("PYSTUCK", "0") in ("", "0"):
+        return
+    try:
+        import _pystuck
+
+        if _pystuck.is_main_interpreter():
+            import pystuck  # noqa: F401
+    except Exception:  # such as ImportError while pystuck is being installed or removed
+        pass
