@@ -26,6 +26,7 @@ static const char *const kind_words[LOCK_KINDS] = {
     [LOCK_FUTURE] = "future",
     [LOCK_THREAD] = "thread",
     [LOCK_IMPORT] = "import",
+    [LOCK_BUFFER] = "buffer",
 };
 
 /* Returns the kind of the object for which a thread waits. wait: the kind of the wait. */
@@ -158,6 +159,20 @@ static struct report_text handler_text(const struct lock_reporting *l, uint64_t 
     return (struct report_text){text, type.len + 1 + name.len};
 }
 
+/* Returns what the code of a frame calls the object of a wait. */
+static struct report_text words_of_wait(const struct lock_reporting *l,
+                                        const struct raw_frame *frame, const struct wait_fact *fact,
+                                        const struct lock_object *o)
+{
+    static const struct report_text output = {"sys.stdout", 10};
+
+    if (fact->is_output)
+        return output;
+    if (fact->file)
+        return lock_words(l->py, l->room, l->arena, frame, fact->file);
+    return words_in(l, frame, o);
+}
+
 static void set_wait(const struct lock_reporting *l, const struct raw_stack *stack,
                      const struct wait_fact *fact, struct report_thread *thread)
 {
@@ -176,10 +191,11 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
         if (!o)
             return;
         w->object = o->id;
+        o->owner_at = fact->owner;
         if (fact->handler && !o->handler.data)
             o->handler = handler_text(l, fact->handler);
         if (!fact->handler)
-            w->words = words_in(l, &stack->frames[fact->frame], o);
+            w->words = words_of_wait(l, &stack->frames[fact->frame], fact, o);
         if (!o->words.data)
             o->words = w->words;
     }
@@ -277,6 +293,8 @@ static void read_object(const struct lock_reporting *l, struct lock_object *o)
     uint64_t owner;
 
     o->is_read = lock_read(l->py, o->kind, o->address, &state);
+    if (o->kind == LOCK_BUFFER && memory_pointer(&l->py->memory, o->owner_at, &state.owner))
+        o->is_read = state.locked = state.owner != 0;
     o->locked = o->is_read && state.locked;
     o->owner = state.owner;
     o->is_reused = o->owner && is_reused(l, o->owner);

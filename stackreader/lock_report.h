@@ -29,6 +29,7 @@ struct lock_object {
     uint64_t address;
     enum lock_kind kind;
     struct pool pool;           /* of a future that a thread computes: the thread's pool */
+    uint64_t owner_at;          /* of a LOCK_BUFFER: the address of the ident of its holder */
     struct report_text handler; /* the logging.Handler that has this lock, in words */
     struct report_text id;
     struct report_text words; /* its name in the first frame that has entered it or waits for it

@@ -163,3 +163,50 @@ bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t objec
         return memory_pointer(&py->memory, object + OFFSET_LOCK, &word) && word == futex;
     return false;
 }
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+#define TEXT_WORDS   12 /* how many words of an io.TextIOWrapper may contain its buffer */
+#define BUFFER_WORDS 24 /* how many words of an io.BufferedWriter may contain its lock */
+#define HEAD_WORDS   2  /* the words of an object before its members */
+
+static bool is_buffer(const struct python *py, uint64_t object)
+{
+    static const char *const types[] = {"_io.BufferedReader", "_io.BufferedWriter",
+                                        "_io.BufferedRandom"};
+
+    return object && object % 8 == 0 && object_is_among(py, object, types, 3) >= 0;
+}
+
+uint64_t lock_buffer_of(const struct python *py, uint64_t file)
+{
+    uint64_t words[TEXT_WORDS];
+    size_t i;
+
+    if (is_buffer(py, file))
+        return file;
+    if (!file || !object_is_a(py, file, "_io.TextIOWrapper") ||
+        !memory_read(&py->memory, file, words, sizeof(words)))
+        return 0;
+    for (i = HEAD_WORDS; i < TEXT_WORDS; i++) {
+        if (is_buffer(py, words[i]))
+            return words[i];
+    }
+    return 0;
+}
+
+/* No header declares the struct of a buffer (Modules/_io/bufferedio.c). In all versions, the member
+ * `owner` follows the member `lock`, which is the address of the futex. */
+uint64_t lock_buffer_owner(const struct python *py, uint64_t buffer, uint64_t futex)
+{
+    uint64_t words[BUFFER_WORDS];
+    size_t i;
+
+    if (!memory_read(&py->memory, buffer, words, sizeof(words)))
+        return 0;
+    for (i = HEAD_WORDS; i + 1 < BUFFER_WORDS; i++) {
+        if (words[i] == futex)
+            return buffer + (i + 1) * sizeof(*words);
+    }
+    return 0;
+}

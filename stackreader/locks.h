@@ -35,4 +35,13 @@ bool lock_is_recursive(const struct python *py, uint64_t semlock);
 /* True if a thread that waits in the kernel for the futex at this address waits for this lock. */
 bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t object, uint64_t futex);
 
+/* Returns the io.BufferedReader, BufferedWriter or BufferedRandom of a file: the object itself, or
+ * the buffer of an io.TextIOWrapper. Returns 0 if the object is no such file. */
+uint64_t lock_buffer_of(const struct python *py, uint64_t file);
+
+/* If a thread that waits in the kernel for the futex at this address waits for the lock of the
+ * buffer, returns the address of the word with the ident of the thread that has the lock, or with
+ * 0. Else returns 0. */
+uint64_t lock_buffer_owner(const struct python *py, uint64_t buffer, uint64_t futex);
+
 #endif

@@ -106,6 +106,8 @@ void stdlib_find(const struct python *py, uint64_t interpreter, struct stdlib *t
     memset(to, 0, sizeof(*to));
     if (!modules_open(py, interpreter, &opened.modules))
         return;
+    if (open_next(py, &opened, "sys"))
+        dict_find(py, &opened.module, "stdout", &to->output);
     for (i = 0; i < FUNCTIONS; i++) {
         if (open_next(py, &opened, functions[i].module) && find_function(py, &opened, i, &function))
             to->codes[i] = code_of(py, function);

@@ -25,6 +25,7 @@ enum lock_kind {
     LOCK_FUTURE,
     LOCK_THREAD, /* the end of a thread */
     LOCK_IMPORT, /* the lock of a module that is being imported */
+    LOCK_BUFFER, /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
     LOCK_KINDS
 };
 
@@ -66,6 +67,7 @@ enum stdlib_class {
  * function. */
 struct stdlib {
     uint64_t codes[FUNCTIONS], classes[CLASSES];
+    uint64_t output; /* sys.stdout */
 };
 
 /* Finds the functions and classes in the modules of an interpreter. */

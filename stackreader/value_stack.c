@@ -298,20 +298,19 @@ static bool is_timeout(const struct python *py, uint64_t value)
     return found == 0 || (found == 1 && object_integer(py, value, &number));
 }
 
-#define ARGUMENTS_MAX 4 /* the most arguments that are looked at */
-
 /* Reads a call from its slots. The callable is in the lowest slot. Up to 3.12, if the callable is
  * not a method, the lowest slot is empty and the callable is in the next slot (except with
  * CALL_FUNCTION). */
 static bool read_call(const struct python *py, const struct code_shape *shape,
                       const struct raw_frame *frame, int lowest, int count, struct c_call *call)
 {
-    uint64_t values[2 + ARGUMENTS_MAX] = {0};
+    uint64_t *values = call->values;
     int i;
 
-    count = count < 2 + ARGUMENTS_MAX ? count : 2 + ARGUMENTS_MAX;
+    count = count < CALL_VALUES_MAX ? count : CALL_VALUES_MAX;
     if (!read_slots(py, shape, frame, lowest, count, values))
         return false;
+    call->count = (size_t)count;
     for (i = 1; i < count; i++)
         call->is_timed = call->is_timed || (values[i] && is_timeout(py, values[i]));
     if (!values[0] && py->offsets->minor <= 12)

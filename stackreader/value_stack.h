@@ -17,12 +17,17 @@ struct entered_with {
     int64_t enter; /* the offset of the instruction that called __enter__, in bytes; -1: unknown */
 };
 
+#define CALL_VALUES_MAX 6 /* the most values of a call that are looked at */
+
 /* A call of a C function that has not returned yet. */
 struct c_call {
-    char name[32];    /* the name of the function, or "" if it is not known */
-    uint64_t self;    /* the address of the object whose method is called; 0: none */
-    bool enters_with; /* a `with` statement calls __enter__ */
-    bool is_timed;    /* an argument is a number that is not negative: a timeout */
+    uint64_t
+        values[CALL_VALUES_MAX]; /* the callable and the arguments, in the order of the stack */
+    size_t count;                /* the number of values; 0: not known */
+    char name[32];               /* the name of the function, or "" if it is not known */
+    uint64_t self;               /* the address of the object whose method is called; 0: none */
+    bool enters_with;            /* a `with` statement calls __enter__ */
+    bool is_timed;               /* an argument is a number that is not negative: a timeout */
 };
 
 #define VALUE_CACHE_SIZE 512 /* a power of 2 */
@@ -70,7 +75,9 @@ size_t value_stack_withs(const struct python *py, struct value_room *room,
                          const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX]);
 
 /* Finds the C function that a frame calls. frame: the innermost frame of a thread. Returns false if
- * the frame is not in a call of a C function, or if this is not known. A thread that has just
+ * the frame is not in a call of a C function, or if this is not known. If the callable is an object
+ * of another type, such as functools.partial, also returns false, but sets the values of the call.
+ A thread that has just
  * returned from the call, and has not executed the next instruction yet, is not in the call. */
 bool value_stack_call(const struct python *py, struct value_room *room,
                       const struct raw_frame *frame, struct c_call *call);

@@ -164,6 +164,99 @@ static uint64_t handler_of(const struct gathering *g, enum stdlib_function funct
     return attribute_find(g->py, self, "lock", &own) && own == lock ? self : 0;
 }
 
+/* Sets *futex to the address of the futex for which the thread waits in the kernel. Returns false
+ * if the thread does not wait for a futex, or if this is not known. */
+static bool read_futex(const struct gathering *g, pid_t native_id, uint64_t *futex)
+{
+    const struct memory *m = &g->py->memory;
+
+    return m->futex && native_id > 0 && m->futex(m, native_id, futex) && *futex;
+}
+
+/* Sets the wait if the thread waits for the lock of the buffer of this file. */
+static bool wait_for_file(const struct gathering *g, uint64_t file, uint64_t futex)
+{
+    const uint64_t buffer = lock_buffer_of(g->py, file);
+    const uint64_t owner = buffer ? lock_buffer_owner(g->py, buffer, futex) : 0;
+    struct wait_fact *w = &g->facts->wait;
+
+    if (!owner)
+        return false;
+    w->kind = LOCK_BUFFER;
+    w->object = buffer;
+    w->file = file;
+    w->owner = owner;
+    w->is_output = file == g->stdlib->output;
+    w->is_confirmed = true;
+    return true;
+}
+
+/* True if a call may use a file: a method of a file, or print(). */
+static bool uses_file(const struct gathering *g, const struct c_call *call)
+{
+    return strcmp(call->name, "print") == 0 || strcmp(call->name, "input") == 0 ||
+           lock_buffer_of(g->py, call->self);
+}
+
+/* Sets the wait of a thread that calls a method of a file, or print(). */
+static void gather_file(const struct gathering *g, pid_t native_id, const struct c_call *call)
+{
+    uint64_t futex;
+    size_t i;
+
+    if (!uses_file(g, call) || !read_futex(g, native_id, &futex) ||
+        wait_for_file(g, call->self, futex))
+        return;
+    for (i = 0; i < call->count; i++) {
+        if (wait_for_file(g, call->values[i], futex))
+            return;
+    }
+    wait_for_file(g, g->stdlib->output, futex);
+}
+
+#define PARTS 6 /* the first words of an object that may be its parts */
+
+/* Sets the wait if the object has a part that is a method of a lock, and the kernel reports that
+ * the thread waits for this lock. For example, the object is functools.partial(lock.acquire). */
+static bool wait_for_part(const struct gathering *g, uint64_t object, uint64_t futex)
+{
+    struct wait_fact *w = &g->facts->wait;
+    uint64_t words[PARTS], lock;
+    enum lock_kind kind;
+    size_t i;
+
+    if (!object || !memory_read(&g->py->memory, object, words, sizeof(words)))
+        return false;
+    for (i = 0; i < PARTS; i++) {
+        lock = words[i] && words[i] % 8 == 0 ? value_bound_to(g->py, words[i]) : 0;
+        kind = lock ? lock_kind(g->py, g->stdlib, lock) : LOCK_NONE;
+        if (kind == LOCK_NONE || !lock_has_futex(g->py, kind, lock, futex))
+            continue;
+        w->kind = kind;
+        w->object = lock;
+        w->is_confirmed = true;
+        return true;
+    }
+    return false;
+}
+
+/* Sets the wait of a thread that calls an object that is no function: functools.partial or list, as
+ * in list(map(lock.acquire, ...)). */
+static void gather_parts(const struct gathering *g, pid_t native_id, const struct c_call *call)
+{
+    uint64_t futex;
+    size_t i;
+
+    if (call->count == 0 || !read_futex(g, native_id, &futex))
+        return;
+    for (i = 0; i < call->count; i++) {
+        if (wait_for_part(g, call->values[i], futex)) {
+            g->facts->wait.is_timed = call->is_timed;
+            return;
+        }
+    }
+}
+
 static void gather_wait(const struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
@@ -173,9 +266,12 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     struct c_call call;
     bool contradicted;
 
-    if (g->stack->count == 0 || !has_code(g->py, innermost) ||
-        !value_stack_call(g->py, g->room, innermost, &call))
+    if (g->stack->count == 0 || !has_code(g->py, innermost))
         return;
+    if (!value_stack_call(g->py, g->room, innermost, &call)) {
+        gather_parts(g, native_id, &call);
+        return;
+    }
     kind = kind_of_call(g, &call);
     function = stdlib_function(g->stdlib, innermost->code);
     if (kind == LOCK_NONE && is_get_of_queue(g, &call)) {
@@ -184,8 +280,10 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
         w->is_timed = call.is_timed;
         return;
     }
-    if (kind == LOCK_NONE && !is_join_of_handle(g, &call))
+    if (kind == LOCK_NONE && !is_join_of_handle(g, &call)) {
+        gather_file(g, native_id, &call);
         return;
+    }
     w->is_confirmed = is_confirmed(g, native_id, kind, call.self, &contradicted);
     if (contradicted)
         return;

@@ -15,9 +15,13 @@ struct wait_fact {
     enum lock_kind kind; /* LOCK_NONE: the thread is not known to wait */
     uint64_t object;     /* what the program waits for: a Lock, a Queue, a Thread */
     uint64_t handler;    /* the logging.Handler that has this lock; 0: none, or not known */
-    size_t frame;        /* the index in raw_stack of the frame of the program that waits */
-    bool is_timed;       /* the wait ends by itself after some time */
-    bool is_confirmed;   /* the kernel reports that the thread waits for this lock */
+    uint64_t file;  /* of a LOCK_BUFFER: the file that the program uses, such as the TextIOWrapper
+                     * that has the buffer */
+    uint64_t owner; /* of a LOCK_BUFFER: the address of the ident of its holder */
+    size_t frame;   /* the index in raw_stack of the frame of the program that waits */
+    bool is_output; /* of a LOCK_BUFFER: the file is sys.stdout */
+    bool is_timed;  /* the wait ends by itself after some time */
+    bool is_confirmed; /* the kernel reports that the thread waits for this lock */
 };
 
 /* A lock of a `with` that a frame has entered and not left, a lock that a frame will release in a

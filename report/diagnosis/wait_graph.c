@@ -178,7 +178,7 @@ static size_t number_of(struct report_text text)
 /* True if a waiter can get the object only after a holder has released the object. */
 static bool depends_on_holders(const struct report_object *o)
 {
-    static const char *const single[] = {"lock", "rlock", "import", "flock"};
+    static const char *const single[] = {"lock", "rlock", "import", "flock", "buffer"};
     size_t i;
 
     if (o->holder_status != HOLDER_KNOWN)

@@ -24,6 +24,7 @@ static const struct kind_words kinds[] = {
     {"semlock", "waits for ", "multiprocessing lock", "", "held by ", true},
     {"semaphore", "waits for ", "Semaphore", "", "held by ", true},
     {"flock", "waits for ", "file lock", "", "held by ", true},
+    {"buffer", "waits for the lock of ", "BufferedWriter", "", "held by ", true},
     {"condition", "waits for a notification of ", "Condition", "", "", false},
     {"event", "waits for ", "Event", " to be set", "", false},
     {"barrier", "waits at ", "Barrier", "", "", false},

@@ -5,10 +5,12 @@ Prints a JSON object: `compared`, the number of threads; `different`, a list of 
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
 import queue
+import select
 import sys
 import threading
 import time
@@ -27,6 +29,8 @@ recursive, ended = threading.RLock(), threading.RLock()
 condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
 released, other_free = threading.Lock(), threading.Lock()
 semaphore = threading.Semaphore(1)
+(of_file, to_file), (of_text, to_text) = os.pipe(), os.pipe()
+file, text = open(to_file, "wb"), open(to_text, "w")  # noqa: SIM115
 event = threading.Event()
 things, full, simple = queue.Queue(), queue.Queue(1), queue.SimpleQueue()
 full.put(1)
@@ -139,6 +143,30 @@ def by_function_of_class():
 def by_exit_stack():
     with contextlib.ExitStack() as stack:
         stack.enter_context(plain)
+
+
+def by_partial():
+    functools.partial(plain.acquire, timeout=-1)()
+
+
+def by_map():
+    list(map(plain.acquire, [True]))
+
+
+def fill():
+    file.write(bytes(1 << 20))
+
+
+def fill_text():
+    text.write("x" * (1 << 20))
+
+
+def write():
+    file.write(b"1")
+
+
+def print_text():
+    print("1", file=text, flush=True)
 
 
 def by_nested_call():
@@ -276,6 +304,10 @@ CASES = [
     (by_arguments, plain, "lock", "plain", []),
     (by_function_of_class, plain, "lock", "plain", []),
     (by_exit_stack, plain, "lock", "plain", []),
+    (by_partial, plain, "lock", "plain", []),
+    (by_map, plain, "lock", "plain", []),
+    (write, file, "buffer", "file", []),
+    (print_text, text.buffer, "buffer", "text", []),
     (by_nested_call, plain, "lock", "plain", []),
     (rlock_by_with, recursive, "rlock", "recursive", []),
     (rlock_by_acquire, recursive, "rlock", "recursive", []),
@@ -310,6 +342,8 @@ HOLDERS = [
     (managed, "hold_managed", "known"),
     (stacked, "hold_stacked", "known"),
     (guessed, "hold_until_finally", "not-known"),
+    (file, "fill", "known"),
+    (text.buffer, "fill_text", "known"),
     (called, "hold_by_call", "not-known"),
     (yielded, "hold_managed_until_finally", "not-known"),
     (semaphore, "wait_twice", "known"),
@@ -324,6 +358,8 @@ HOLDS = [
     hold_by_call,
     hold_managed_until_finally,
     release_before_finally,
+    fill,
+    fill_text,
 ]
 
 
@@ -356,6 +392,8 @@ def expected():
         "hold_by_call": (*for_end, [(reference(called), LIKELY)]),
         "hold_managed_until_finally": (*for_end, [(reference(yielded), LIKELY)]),
         "call_perhaps": (*for_end, []),
+        "fill": (None, None, None, [(reference(file), KNOWN)]),
+        "fill_text": (None, None, None, [(reference(text.buffer), KNOWN)]),
         "release_before_finally": (*for_end, []),
         "worker_0": (reference(done), "event", None, [(reference(future), SEEN)]),
         "wait_for_result": (reference(future), "future", "future", []),
@@ -412,6 +450,8 @@ def main():
     until = time.monotonic() + DEADLINE
     while not all(thing.locked() for thing, who, _ in HOLDERS if type(thing) is type(plain)):
         time.sleep(0.001)
+    for pipe in (of_file, of_text):  # the threads write, so they hold the locks
+        select.select([pipe], [], [])
     start(call_perhaps)
     shared.acquire()
     future = executor.submit(done.wait)
