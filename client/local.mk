@@ -36,6 +36,7 @@ client_pystuck_SOURCES = \
 	client/stacks/ask_gil.c client/stacks/ask_gil.h \
 	client/stacks/family.c client/stacks/family.h \
 	client/stacks/no_server.c client/stacks/no_server.h \
+	client/stacks/others.c client/stacks/others.h \
 	client/stacks/outside.c client/stacks/outside.h \
 	client/stacks/permission.c client/stacks/permission.h \
 	client/stacks/check.c client/stacks/check.h \

@@ -36,6 +36,7 @@
 #include "stacks/core.h"
 #include "stacks/family.h"
 #include "stacks/no_server.h"
+#include "stacks/others.h"
 #include "stacks/outside.h"
 #include "stacks/print.h"
 #include "stacks/seen.h"
@@ -305,7 +306,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
         OUTSIDE_READ) {
         if (!options->seen || stacks_seen_is_first(options->seen))
             report_outside(options->pid, silent, &outside, err);
-        *status = print_all(&report, options);
+        *status = others_conclude(&report, 0) ? print_all(&report, options) : EXIT_FAILURE;
         return true;
     }
     if (silent)
@@ -321,6 +322,7 @@ static struct stacks_wish wish_of(const struct options *options)
 {
     return (struct stacks_wish){.greenlets = options->greenlets,
                                 .locals = options->locals,
+                                .others = true,
                                 .execute = options->execute,
                                 .bare = options->stacks == CHOICE_NO};
 }
@@ -442,13 +444,14 @@ static void add_process(const struct options *options, pid_t pid, struct report 
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
-    const struct stacks_wish wish = wish_of(options);
+    struct stacks_wish wish = wish_of(options);
     size_t count = report->processes.count;
     struct options one = *options;
 
     *outside = (struct outside){.result = OUTSIDE_READ};
     one.pid = pid;
     one.connect_ms = OUTSIDE_AFTER_MS;
+    wish.others = false; /* most of them are in the family, too */
     if (find_is_served(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return;

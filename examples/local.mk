@@ -18,6 +18,10 @@ EXTRA_DIST += \
 	examples/stuck/bank.py \
 	examples/stuck/blocked_loop.py \
 	examples/stuck/busy_pool.py \
+	examples/stuck/child_pipe.py \
+	examples/stuck/child_pipe_twin.py \
+	examples/stuck/child_queue.py \
+	examples/stuck/child_queue_twin.py \
 	examples/stuck/condition_twin.py \
 	examples/stuck/ended_holder.py \
 	examples/stuck/inherited_lock.py \

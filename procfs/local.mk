@@ -17,6 +17,8 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/sleeps.c procfs/sleeps.h \
 	procfs/watched.c procfs/watched.h \
 	procfs/target.c procfs/target.h \
+	procfs/call_waits.c procfs/call_waits.h \
+	procfs/other_processes.c procfs/other_processes.h \
 	procfs/thread_facts.c procfs/thread_facts.h \
 	procfs/shortage.c procfs/shortage.h \
 	procfs/clock.h

@@ -361,8 +361,10 @@ static void find_other_ends(struct search *s)
         return;
     for (i = 0; i < s->count; i++) {
         process = s->ends[i].link[0] ? other_end_process(&s->ends[i], s->from->pid) : 0;
-        if (process > 0)
-            s->items[i].target->peer_pid = process;
+        if (process <= 0)
+            continue;
+        s->items[i].target->peer_pid = process;
+        s->items[i].target->own_end = s->ends[i].is_own ? BOOL_TRUE : BOOL_FALSE;
     }
 }
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <time.h>
 
+#include "procfs/call_waits.h"
 #include "procfs/clock.h"
+#include "procfs/other_processes.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
 
@@ -155,4 +157,8 @@ void thread_facts_fill(const struct target_process *from, struct arena *arena,
     measure_running(from, arena, running, count);
     if (before)
         remove_moved(from, process, before);
+    if (from->is_contained)
+        return; /* the process has other IDs for the processes that its threads wait for */
+    call_waits_set(arena, process->threads.items, process->threads.count, from->pid, process->id);
+    other_processes_find(from, arena, process, clock_ms() + budget_ms);
 }

@@ -11,7 +11,9 @@
 #include "report.h"
 
 /* Sets the state and the system call of each thread of the process whose native_id is known, and
- * `cpu` of the threads that run. Lists in process->missing what could not be read.
+ * `cpu` of the threads that run. If the id of the process is known, also sets `waits` of threads
+ * that wait for another process (call_waits.h), and `others` of the process. Lists in
+ * process->missing what could not be read.
  *
  * before: for each thread, the number that procfs_thread_activity() returned before the frames of
  * the thread were read. If the thread has run since then, its system call is not set, because its
@@ -20,8 +22,8 @@
  *
  * denied: why the kernel does not allow the system calls to be read, a constant sentence.
  * budget_ms: the time limit for reading the states and calls. After that, the same time limit holds
- * for finding out what the calls wait for. If threads run, the function takes at least 20 ms, or
- * 60 ms for another process. */
+ * for finding out what the calls wait for, and then again for reading about other processes. If
+ * threads run, the function takes at least 20 ms, or 60 ms for another process. */
 void thread_facts_fill(const struct target_process *from, struct arena *arena,
                        struct report_process *process, const int64_t *before, const char *denied,
                        int budget_ms);

@@ -281,6 +281,8 @@ static PyObject *load_common(const struct ps_facts *f, struct buffer *brine)
     part.shortage.count = f->process->shortage.count;
     part.missing.items = f->process->missing.items;
     part.missing.count = f->process->missing.count;
+    part.others.items = f->process->others.items;
+    part.others.count = f->process->others.count;
     return load(&part, brine);
 }
 
@@ -329,7 +331,8 @@ static PyObject *complete(PyObject *process, const struct ps_facts *f, struct kn
         set_member(&schema_process, list, "missing", missing) < 0 ||
         set_member(&schema_process, list, "objects", objects) < 0 ||
         set_member(&schema_process, list, "shortage", member(&schema_process, common, "shortage")) <
-            0)
+            0 ||
+        set_member(&schema_process, list, "others", member(&schema_process, common, "others")) < 0)
         return NULL;
     return PyList_AsTuple(list);
 }

@@ -270,6 +270,18 @@ static void set_gil(struct arena *a, struct report_gil *gil, const struct ps_gil
     gil->state = gil->holder.data ? GIL_HELD : GIL_UNKNOWN;
 }
 
+static void set_process(struct arena *a, struct report_process *p)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    p->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    p->pid = getpid();
+    p->ppid = getppid();
+    if (p->host.data)
+        p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
+}
+
 static bool read_memory(const void *memory, uint64_t address, void *to, size_t size)
 {
     return memory_read(memory, address, to, size);
@@ -284,21 +296,10 @@ void ps_without_gil_fill_threads(struct arena *a, struct report_process *p, cons
                                         .read_memory = read_memory,
                                         .arg = &memory};
 
+    set_process(a, p);
     if (!activity)
         return;
     thread_facts_fill(&from, a, p, activity, "the process is not dumpable", KERNEL_MS);
-}
-
-static void set_process(struct arena *a, struct report_process *p)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    p->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-    p->pid = getpid();
-    p->ppid = getppid();
-    if (p->host.data)
-        p->id = format(a, "%d@%.*s", (int)p->pid, (int)p->host.len, p->host.data);
 }
 
 /* Returns an array with the activity of each thread of the process that was read last; NULL: no
@@ -351,7 +352,6 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     if (result == STACKREADER_CUT)
         report_add_missing(a, p, "some threads", "not all can be read");
     ps_without_gil_fill_threads(a, p, activity);
-    set_process(a, p);
     buffer_clear(&w->reply);
     brine_put_tuple(&w->reply, 2);
     brine_put_int(&w->reply, PS_STACKS_VERSION);

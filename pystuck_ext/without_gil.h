@@ -36,8 +36,9 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
                                            int64_t limit, bool locals, int64_t **activity,
                                            bool *complete);
 
-/* Sets the states and the system calls of threads of this process, as the kernel reports them. Adds
- * what could not be read to the list p->missing. activity: as ps_without_gil_read returns it;
+/* Sets the time and the ids of the process, the states and the system calls of its threads, and the
+ * processes for which the threads wait, as the kernel reports them. Adds what could not be read to
+ * the list p->missing. activity: as ps_without_gil_read returns it;
  * threads that have run since they were read get no system call. Needs no GIL. Opens one descriptor
  * at a time. */
 void ps_without_gil_fill_threads(struct arena *a, struct report_process *p,

@@ -16,6 +16,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/diagnosis/gil_finding.c report/diagnosis/gil_finding.h \
 	report/diagnosis/lock_list.c report/diagnosis/lock_list.h \
 	report/diagnosis/loop_finding.c report/diagnosis/loop_finding.h \
+	report/diagnosis/other_words.c report/diagnosis/other_words.h \
 	report/diagnosis/place.c report/diagnosis/place.h \
 	report/diagnosis/shortage_finding.c report/diagnosis/shortage_finding.h \
 	report/diagnosis/signal_finding.c report/diagnosis/signal_finding.h \

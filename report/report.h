@@ -144,6 +144,8 @@ struct report_target {
     struct report_text path, local, remote, tcp_state;
     int64_t peer_pid;
     struct report_text wchan, mount;
+    int own_end; /* enum report_bool. True: the process of the call has the other end of its pipe or
+                  * socket, too. False: only the process peer_pid has it */
 };
 
 /* A descriptor for which poll, select or epoll_wait waits. */
@@ -168,10 +170,12 @@ struct report_syscall {
  * object: the id of an object, or of the thread, task or process whose end is waited for. An id in
  * another process has "PID@HOST/" in front.
  *
- * kind: as in report_object, or "thread", "task", "process", "sleep". If the kind is "task", the
- * list `awaits` of the waiting task may have several tasks; if so, `object` is unknown. For queues,
- * the kind says what is waited for: "queue-get" (an item), "queue-put" (room), "queue-join" (until
- * all items are done), or "queue" if this is not known. */
+ * kind: as in report_object, or "thread", "task", "process", "input", "output", "sleep". "process":
+ * the end of a process. "input", "output": data from another process, or room for data, in a pipe
+ * or socket; `object` is the process that has the other end, `words` is "pipe" or "Unix socket". If
+ * the kind is "task", the list `awaits` of the waiting task may have several tasks; if so, `object`
+ * is unknown. For queues, the kind says what is waited for: "queue-get" (an item), "queue-put"
+ * (room), "queue-join" (until all items are done), or "queue" if this is not known. */
 struct report_wait {
     struct report_text object;
     struct report_text kind;
@@ -297,6 +301,19 @@ struct report_merged {
     report_merged_list children; /* the calls of the last frame; those of few threads first */
 };
 
+/* Another process, for which threads of this process wait, for example for its end. Only the kernel
+ * was asked about it, unless `python` is known. */
+struct report_other {
+    struct report_text id; /* "PID@HOST" */
+    int64_t pid;
+    struct report_text
+        command;               /* its command line; if that is not known, the kernel's name of it */
+    struct report_text python; /* "3.11.7": its stacks have been read, too. The list of threads then
+                                * has only the threads that run Python */
+    REPORT_LIST(struct report_thread) threads;
+    REPORT_LIST(struct report_object) objects;
+};
+
 struct report_process {
     int64_t schema;
     double time; /* when the report was made, in seconds since 1970 (UTC), by the local clock */
@@ -320,6 +337,7 @@ struct report_process {
     report_findings findings;
     report_merged_list merged;
     struct report_signal *signal;
+    REPORT_LIST(struct report_other) others;
     int64_t pid_outside; /* if another program has read the stacks: the ID of the process in the PID
                           * namespace of that program; 0: the same as `pid`. The codec and JSON
                           * leave this member out

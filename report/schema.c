@@ -80,8 +80,9 @@ static const struct field cpu_fields[] = {FLOAT(cpu, percent), INT(cpu, over_ms)
 static const struct schema schema_cpu = SCHEMA(cpu);
 
 static const struct field target_fields[] = {
-    TEXT(target, kind),      TEXT(target, path),    TEXT(target, local), TEXT(target, remote),
-    TEXT(target, tcp_state), INT(target, peer_pid), TEXT(target, wchan), TEXT(target, mount),
+    TEXT(target, kind),   TEXT(target, path),      TEXT(target, local),
+    TEXT(target, remote), TEXT(target, tcp_state), INT(target, peer_pid),
+    TEXT(target, wchan),  TEXT(target, mount),     BOOL(target, own_end),
 };
 const struct schema schema_target = SCHEMA(target);
 
@@ -188,6 +189,16 @@ static const struct field merged_fields[] = {
 };
 const struct schema schema_merged = SCHEMA(merged);
 
+static const struct field other_fields[] = {
+    TEXT(other, id),
+    INT(other, pid),
+    TEXT(other, command),
+    TEXT(other, python),
+    LIST(other, threads, thread),
+    LIST(other, objects, object),
+};
+const struct schema schema_other = SCHEMA(other);
+
 static const struct field process_fields[] = {
     INT(process, schema),
     FLOAT(process, time),
@@ -213,6 +224,7 @@ static const struct field process_fields[] = {
     LIST(process, findings, finding),
     LIST(process, merged, merged),
     STRUCT(process, signal, signal),
+    LIST(process, others, other),
 };
 const struct schema schema_process = SCHEMA(process);
 

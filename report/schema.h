@@ -41,7 +41,7 @@ struct schema {
 extern const struct schema schema_process, schema_report, schema_thread, schema_task, schema_frame,
     schema_missing, schema_gil, schema_finding, schema_merged, schema_syscall, schema_signal,
     schema_wait, schema_hold, schema_local, schema_since, schema_object, schema_target,
-    schema_watched;
+    schema_watched, schema_other;
 
 /* A REPORT_LIST of any type. */
 struct any_list {

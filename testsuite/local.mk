@@ -126,6 +126,7 @@ testsuite_unit_test_report_SOURCES = \
 	testsuite/unit/test_diagnosis.c \
 	testsuite/unit/test_lock_list.c \
 	testsuite/unit/test_merge.c \
+	testsuite/unit/test_others.c \
 	testsuite/unit/test_random_waits.c \
 	testsuite/unit/test_report.c \
 	testsuite/unit/test_source_words.c \

@@ -9,8 +9,10 @@
 #include "codec.h"
 #include "collector.h"
 #include "connect/connect.h"
+#include "connect/peer.h"
 #include "diagnosis/diagnose.h"
 #include "stacks/by_netrefs.h"
+#include "stacks/others.h"
 #include "stacks/sources.h"
 
 /* Request STACKS: see doc/protocol.md. */
@@ -223,6 +225,12 @@ static void explain_locals(struct report *r, struct report_process *p)
     report_add_missing(&r->arena, p, what, why);
 }
 
+/* True if the process is on this machine, in the PID namespace of pystuck. fd: the connection. */
+static bool is_local(const struct report_process *p, int fd)
+{
+    return p->pid > 0 && p->pid <= INT32_MAX && peer_is_process(fd, (pid_t)p->pid);
+}
+
 int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms,
                  struct report *out, struct rpyc_error *err)
 {
@@ -238,6 +246,10 @@ int stacks_fetch(rpyc_conn *conn, const struct stacks_wish *wish, int timeout_ms
         explain_locals(out, process);
     if (!wish->bare)
         sources_fill(out, process, rpyc_fd(conn));
+    if (wish->others && !wish->bare && is_local(process, rpyc_fd(conn))) {
+        others_read(out, out->processes.count - 1);
+        process = &out->processes.items[out->processes.count - 1];
+    }
     return diagnose_complete(out, process) ? 0 : rpyc_raise(err, "MemoryError", "out of memory");
 }
 

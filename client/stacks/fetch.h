@@ -16,6 +16,7 @@ struct stacks_wish {
     bool greenlets; /* also get greenlets; this searches all objects of the process */
     bool execute;   /* code may be run in the process; if false, only STACKS and netrefs are used */
     bool locals;    /* get local variables */
+    bool others;    /* also read the processes for which threads wait, from outside */
     bool bare;      /* get no greenlets, source lines or repr(); send only request STACKS */
 };
 

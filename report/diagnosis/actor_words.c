@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "diagnosis/actor_words.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "phrases.h"
 #include "diagnosis/place.h"
 
@@ -24,8 +28,40 @@ static void put_name_or_id(struct buffer *out, const char *kind, struct report_t
     sentence_put_text(out, id);
 }
 
-static void put_process(struct buffer *out, const struct report_process *p)
+/* True if the sentence contains the command line of a process already. */
+static bool is_named(const struct buffer *sentence, int64_t pid)
 {
+    char name[48];
+    int len = snprintf(name, sizeof(name), "process %" PRId64 " (", pid);
+
+    return sentence->len > 0 && memmem(sentence->data, sentence->len, name, (size_t)len);
+}
+
+/* Appends "process 4711 (python3 worker.py)", or "this process". Leaves the command line out if the
+ * sentence contains it already. */
+static void put_other(struct buffer *out, const struct wait_graph *g,
+                      const struct report_process *p)
+{
+    if (p == g->processes) {
+        sentence_put(out, "this process");
+        return;
+    }
+    sentence_put(out, "process ");
+    sentence_put_number(out, p->pid);
+    if (!p->name.data || is_named(out, p->pid))
+        return;
+    sentence_put(out, " (");
+    sentence_put_text(out, p->name);
+    sentence_put(out, ")");
+}
+
+static void put_process(struct buffer *out, const struct wait_graph *g,
+                        const struct report_process *p)
+{
+    if (g->has_others && p->pid != REPORT_UNKNOWN) {
+        put_other(out, g, p);
+        return;
+    }
     if (p->name.data && p->name.len > 0) {
         sentence_put_text(out, p->name);
         return;
@@ -41,6 +77,16 @@ static void put_process(struct buffer *out, const struct report_process *p)
         sentence_put_number(out, p->pid);
 }
 
+/* True if the node is the only thread of another process. This thread is called by the name of its
+ * process. */
+static bool is_whole_process(const struct wait_graph *g, size_t node)
+{
+    const struct report_process *p = &g->processes[g->nodes[node].process];
+
+    return g->has_others && p != g->processes && g->nodes[node].kind == NODE_THREAD &&
+           p->threads.count == 1;
+}
+
 void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size_t process)
 {
     const struct wait_node *n = &g->nodes[node];
@@ -48,6 +94,10 @@ void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size
     const struct report_task *task = n->item;
     const struct report_object *object = n->item;
 
+    if (is_whole_process(g, node)) {
+        put_process(out, g, &g->processes[n->process]);
+        return;
+    }
     switch (n->kind) {
     case NODE_THREAD:
         sentence_put_thread(out, n->item);
@@ -62,13 +112,13 @@ void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size
         put_name_or_id(out, "object", object->words, object->id);
         break;
     case NODE_PROCESS:
-        put_process(out, n->item);
+        put_process(out, g, n->item);
         return;
     }
     if (n->process == process)
         return;
     sentence_put(out, " of ");
-    put_process(out, &g->processes[n->process]);
+    put_process(out, g, &g->processes[n->process]);
 }
 
 void actor_put_id(struct buffer *out, const struct wait_graph *g, size_t process,

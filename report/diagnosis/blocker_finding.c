@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "diagnosis/actor_words.h"
 #include "diagnosis/finding.h"
+#include "diagnosis/other_words.h"
 #include "phrases.h"
 #include "diagnosis/wait_words.h"
 
@@ -34,13 +35,28 @@ struct making {
     size_t count;
 };
 
+/* Returns the process for which a thread waits. Returns NO_NODE if the thread waits for input from
+ * the process, since this is the normal state of many threads. */
+static size_t process_of_wait(const struct wait_graph *g, size_t actor)
+{
+    const struct report_wait *wait = wait_graph_wait(g, actor);
+
+    return text_is(wait->kind, "input") ? NO_NODE
+                                        : wait_graph_find(g, g->nodes[actor].process, wait->object);
+}
+
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task
  * also depends on the thread that runs its loop, but does not wait for this thread. */
 static size_t next_actor(const struct wait_graph *g, size_t actor)
 {
     const struct wait_node *n = &g->nodes[actor], *target;
 
-    if (n->is_stuck || n->edges != 1)
+    if (n->is_stuck)
+        return NO_NODE;
+    if (n->kind == NODE_THREAD && wait_graph_wait(g, actor) &&
+        wait_is_for_process(wait_graph_wait(g, actor)))
+        return process_of_wait(g, actor);
+    if (n->edges != 1)
         return NO_NODE;
     if (n->kind == NODE_TASK && g->edges[n->first_edge] == wait_graph_runner(g, actor))
         return NO_NODE;
@@ -75,6 +91,8 @@ static void find_waiters(struct making *m)
     for (i = 0; i < m->g->count; i++) {
         size_t last = m->g->nodes[i].kind == NODE_OBJECT ? i : follow(m, i);
 
+        if (m->g->has_others && m->g->nodes[i].process > 0)
+            continue;
         if (last == i || m->g->nodes[last].is_stuck)
             continue;
         m->waiters[m->count++] = (struct waiter){i, last, 0};
@@ -120,6 +138,10 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
     bool has_verb =
         text_begins(note, "sleeps ") || text_begins(note, "has ") || text_begins(note, "waits ");
 
+    if (g->nodes[blocker].kind == NODE_PROCESS) {
+        other_words_put(out, g, blocker);
+        return;
+    }
     if (wait) {
         sentence_put(out, ", which ");
         wait_words_put_target(out, g, blocker);
@@ -199,8 +221,9 @@ static bool add_lines(const struct making *m, struct report_finding *f, const st
 static bool is_known(const struct wait_graph *g, size_t node)
 {
     const struct report_wait *wait = wait_graph_wait(g, node);
-    const size_t target = g->edges[g->nodes[node].first_edge];
-    const struct report_hold *hold = wait_graph_hold(g, next_actor(g, node), target);
+    const struct wait_node *n = &g->nodes[node];
+    const struct report_hold *hold =
+        n->edges == 1 ? wait_graph_hold(g, next_actor(g, node), g->edges[n->first_edge]) : NULL;
 
     return (!wait || wait->certainty == CERTAINTY_KNOWN) &&
            (!hold || hold->certainty == CERTAINTY_KNOWN);

@@ -121,7 +121,7 @@ static size_t count_actors(const struct wait_graph *g, const size_t *nodes, size
 /* Appends "transfer-1 waits for a Lock that it holds itself". */
 static void put_self(struct buffer *out, const struct making *m)
 {
-    const size_t node = m->path[0], process = m->g->nodes[node].process;
+    const size_t node = m->path[0], process = wait_graph_viewer(m->g, node);
     struct report_object object = {0};
 
     actor_put(out, m->g, node, process);
@@ -146,7 +146,7 @@ static void put_self(struct buffer *out, const struct making *m)
 static void put_names(struct buffer *out, const struct making *m, size_t actors)
 {
     const size_t shown = actors <= SHOWN_MAX ? actors : SHOWN_MAX - 1;
-    const size_t process = m->g->nodes[m->path[0]].process;
+    const size_t process = wait_graph_viewer(m->g, m->path[0]);
     size_t i, put = 0;
 
     for (i = 0; put < shown; i++) {
@@ -204,7 +204,7 @@ static bool add_line(const struct making *m, struct report_finding *f, size_t no
 
     if (!is_actor(m->g, node) || f->lines.count == SHOWN_MAX)
         return true;
-    put_line(&line, m->g, node, m->g->nodes[m->path[0]].process);
+    put_line(&line, m->g, node, wait_graph_viewer(m->g, m->path[0]));
     return texts_add(m->r, &f->lines, &line);
 }
 
@@ -228,21 +228,25 @@ static bool add_lines(const struct making *m, struct report_finding *f, size_t c
 
 /* ---- The finding ----------------------------------------------------------------------------- */
 
-/* Appends the id of a node to a list. If the findings are about several processes, puts the id of
- * the node's process in front. */
+/* Appends the id of a node to a list. If the node is in another process than the one that the
+ * finding belongs to, puts the id of the node's process in front. If only the node's process has an
+ * id, adds this id. */
 static bool add_id(const struct making *m, report_texts *list, size_t node)
 {
     struct buffer id __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     const struct report_text local = wait_graph_id(m->g, node);
     const struct report_process *p = &m->g->processes[m->g->nodes[node].process];
 
-    if (m->g->process_count == 1 || !p->id.data || m->g->nodes[node].kind == NODE_PROCESS) {
+    if (m->g->process_count == 1 || !p->id.data || m->g->nodes[node].kind == NODE_PROCESS ||
+        (m->g->has_others && p == m->g->processes)) {
         list->items[list->count++] = local;
         return true;
     }
     buffer_put(&id, p->id.data, p->id.len);
-    buffer_put_u8(&id, '/');
-    buffer_put(&id, local.data, local.len);
+    if (local.data) {
+        buffer_put_u8(&id, '/');
+        buffer_put(&id, local.data, local.len);
+    }
     return texts_add(m->r, list, &id);
 }
 
@@ -282,6 +286,12 @@ static enum report_certainty certainty_of(const struct making *m, size_t cycle)
     return CERTAINTY_KNOWN;
 }
 
+/* True if the findings are about several processes, and not about one of them. */
+static bool is_between(const struct wait_graph *g)
+{
+    return g->process_count > 1 && !g->has_others;
+}
+
 static bool is_in_several_processes(const struct making *m, size_t cycle)
 {
     size_t i;
@@ -300,7 +310,7 @@ static bool add_deadlock(struct making *m, size_t cycle)
     const size_t *members = m->members + m->first[cycle];
     struct report_finding *f;
 
-    if (start == NO_NODE || (m->g->process_count > 1 && !is_in_several_processes(m, cycle)))
+    if (start == NO_NODE || (is_between(m->g) && !is_in_several_processes(m, cycle)))
         return true;
     find_path(m, start);
     put_text(&text, m, count_actors(m->g, members, m->first[cycle + 1] - m->first[cycle]));
@@ -355,7 +365,7 @@ static bool add_abandoned(const struct making *m, size_t object, const size_t *w
             return false;
         if (i >= SHOWN_MAX)
             continue;
-        actor_put(&line, m->g, waiters[i], m->g->nodes[object].process);
+        actor_put(&line, m->g, waiters[i], wait_graph_viewer(m->g, object));
         actor_put_line(&line, m->g, waiters[i]);
         sentence_put(&line, " waits for it");
         if (!texts_add(m->r, &f->lines, &line))
@@ -425,7 +435,7 @@ static bool add_all(struct making *m, const struct wait_graph *known)
     sort_members(m);
     for (cycle = 1; done && cycle <= g->cycles; cycle++)
         done = (known && is_certain_already(m, cycle, known)) || add_deadlock(m, cycle);
-    if (done && !known && g->process_count == 1)
+    if (done && !known && !is_between(g))
         done = add_all_abandoned(m);
     free(room);
     return done;

@@ -37,18 +37,14 @@ static bool add_findings(struct report *r, struct report_process *process,
            diagnose_exit(r, process);
 }
 
-static bool make_graph(struct wait_graph *g, const struct report_process *processes, size_t count)
-{
-    return wait_graph_make(g, processes, count) && cycles_find(g);
-}
-
 bool diagnose(struct report *r, struct report_process *process)
 {
     struct wait_graph g __attribute__((cleanup(wait_graph_free))) = {0};
 
     process->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     process->findings.count = 0;
-    return process->findings.items && unite_objects(process) && make_graph(&g, process, 1) &&
+    return process->findings.items && unite_objects(process) &&
+           wait_graph_make_with_others(&g, process) && cycles_find(&g) &&
            add_findings(r, process, &g) && diagnose_threads(r, process, &g) &&
            diagnose_blockers(r, process, &g);
 }
@@ -69,7 +65,7 @@ bool diagnose_between(struct report *r)
     r->findings.count = 0;
     if (!r->findings.items || r->processes.count < 2)
         return r->findings.items;
-    return make_graph(&g, r->processes.items, r->processes.count) &&
+    return wait_graph_make(&g, r->processes.items, r->processes.count) && cycles_find(&g) &&
            diagnose_deadlocks(r, &r->findings, &g);
 }
 

@@ -7,6 +7,7 @@
 #include "diagnosis/actor_words.h"
 #include "diagnosis/exit_finding.h"
 #include "diagnosis/finding.h"
+#include "diagnosis/other_words.h"
 #include "phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/syscall_words.h"
@@ -40,7 +41,9 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
     const struct wait_node *n = &g->nodes[node];
     const report_frames *frames = actor_frames(g, node);
 
-    if (n->cycle > 0) {
+    if (n->kind == NODE_PROCESS) {
+        other_words_put(out, g, node);
+    } else if (n->cycle > 0) {
         sentence_put(out, ", which is in ");
         put_deadlock(out, g, n->cycle);
     } else if (n->is_stuck) {
@@ -85,6 +88,13 @@ static void put_activity_once(struct buffer *out, const struct noting *n, size_t
         buffer_put(out, known->data, known->len);
 }
 
+/* True if a thread waits for input from another process. The note about its system call says this,
+ * too. */
+static bool is_for_input(const struct wait_graph *g, size_t node)
+{
+    return text_is(wait_graph_wait(g, node)->kind, "input");
+}
+
 static void put_wait(struct buffer *out, const struct noting *noting, size_t node)
 {
     const struct wait_graph *g = noting->g;
@@ -95,7 +105,7 @@ static void put_wait(struct buffer *out, const struct noting *noting, size_t nod
         sentence_put(out, "waits until all threads that are not daemons have ended");
         return;
     }
-    if (!wait_graph_wait(g, node))
+    if (!wait_graph_wait(g, node) || (!n->is_stuck && is_for_input(g, node)))
         return;
     if (n->cycle > 0) {
         sentence_put(out, "in ");
@@ -120,15 +130,17 @@ static bool is_futex(const struct report_syscall *call)
     return text_is(call->name, "futex");
 }
 
-/* Appends the system call in which a thread waits. Appends nothing for the system call futex in two
- * cases, because Python waits in futex for its locks, for the GIL and for many other things. The
- * first case: another note says what the thread waits for. The second case: a server has made the
- * report with Python code. This code had the GIL, so the thread may have waited for the GIL only
- * because of this code. */
+/* Appends the system call in which a thread waits. Appends nothing for a thread that waits for the
+ * end of a process, since another note says so. Also appends nothing for the system call futex in
+ * two cases, because Python waits in futex for its locks, for the GIL and for many other things.
+ * The first case: another note says what the thread waits for. The second case: a server has made
+ * the report with Python code. This code had the GIL, so the thread may have waited for the GIL
+ * only because of this code. */
 static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {
     if (!t->syscall || t->state == STATE_RUNNING ||
+        (t->waits && text_is(t->waits->kind, "process")) ||
         (is_futex(t->syscall) &&
          (t->waits || exit_waits_for_threads(t) || p->source == SOURCE_SERVER)))
         return;

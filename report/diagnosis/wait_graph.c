@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema.h"
+
 /* An id and its node. process: the index of the process in which the id is valid; ALL_PROCESSES for
  * ids of processes. */
 struct wait_id {
@@ -19,6 +21,11 @@ struct wait_id {
  * ids, or search a long list, for each thread that waits for an object. */
 #define ID_MAX     1024
 #define DETAIL_MAX 16
+
+/* PEERS_MAX: a thread that waits for data in a pipe gets no edges if more threads than these could
+ * write the data. PEER_WAITERS_MAX: how many threads that wait for data get edges. */
+#define PEERS_MAX        128
+#define PEER_WAITERS_MAX 256
 
 /* The fact that a thread or task (the holder) holds an object. holder and object are indices of
  * nodes. */
@@ -304,6 +311,16 @@ struct report_text wait_graph_id(const struct wait_graph *g, size_t node)
     return ((const struct report_process *)item)->id;
 }
 
+bool wait_is_for_peer(const struct report_wait *wait)
+{
+    return text_is(wait->kind, "input") || text_is(wait->kind, "output");
+}
+
+bool wait_is_for_process(const struct report_wait *wait)
+{
+    return text_is(wait->kind, "process") || wait_is_for_peer(wait);
+}
+
 /* True if the kernel reports that the thread does not wait, or that its wait has a timeout. Also
  * true if the frames of the thread may be of different moments. The timeout is the fourth argument
  * of futex(2). */
@@ -313,6 +330,8 @@ static bool contradicts(const struct report_thread *t)
 
     if (t->exact == BOOL_FALSE || t->state == STATE_RUNNING)
         return true;
+    if (t->waits && wait_is_for_process(t->waits))
+        return false;
     if (!call || !call->name.data || text_is(call->name, "restart_syscall"))
         return false;
     return !text_is(call->name, "futex") || (call->args.count > 3 && call->args.items[3] != 0);
@@ -399,9 +418,67 @@ static void add_task_edges(struct wait_graph *g, size_t task)
         add_edge(g, node, target);
 }
 
+size_t wait_graph_first_thread(const struct wait_graph *g, size_t node)
+{
+    const struct report_process *p = g->nodes[node].item;
+
+    return node - p->objects.count - p->tasks.count - p->greenlets.count - p->threads.count;
+}
+
+/* Returns the node of the thread without which the process cannot end. This is the main thread if
+ * the process runs Python, or the only thread. Returns NO_NODE if it is not known. */
+static size_t main_thread_of(const struct wait_graph *g, size_t node)
+{
+    const struct report_process *p = g->nodes[node].item;
+    size_t i;
+
+    for (i = 0; i < p->threads.count; i++) {
+        if (p->threads.items[i].main == BOOL_TRUE && (p->python.data || p->threads.count == 1))
+            return wait_graph_first_thread(g, node) + i;
+    }
+    return NO_NODE;
+}
+
+static void add_thread_edges(struct wait_graph *g, struct wait_node *from, size_t process)
+{
+    const struct report_process *p = g->nodes[process].item;
+    size_t i;
+
+    for (i = 0; i < p->threads.count; i++)
+        add_edge(g, from, wait_graph_first_thread(g, process) + i);
+}
+
+/* Adds the edges of a thread that waits because of a pipe or socket whose other end the process
+ * `peer` has. If the thread's own process has the other end, too, its own threads could also write
+ * to a pipe from which the thread reads, and so could signal handlers: there are no edges in this
+ * case. For a full pipe to which the thread writes, there are also edges to its own threads. */
+static void add_peer_edges(struct wait_graph *g, struct wait_node *node, size_t peer)
+{
+    const struct report_thread *t = node->item;
+    const struct report_target *target = t->syscall ? t->syscall->target : NULL;
+    const struct report_process *other = g->nodes[peer].item, *own = &g->processes[node->process];
+    const bool is_output = text_is(t->waits->kind, "output");
+    size_t self = NO_NODE;
+
+    if (!target || !target->own_end || other->threads.count == 0 ||
+        other->threads.count + own->threads.count > PEERS_MAX ||
+        g->peer_waiters == PEER_WAITERS_MAX)
+        return;
+    if (target->own_end == BOOL_TRUE) {
+        self = is_output ? wait_graph_find(g, node->process, own->id) : NO_NODE;
+        if (self == NO_NODE)
+            return;
+    }
+    g->peer_waiters++;
+    add_thread_edges(g, node, peer);
+    if (self != NO_NODE)
+        add_thread_edges(g, node, self);
+}
+
 static void add_wait_edges(struct wait_graph *g, size_t waiter)
 {
     struct wait_node *node = &g->nodes[waiter];
+    const struct report_wait *wait = wait_graph_wait(g, waiter);
     size_t target;
 
     if (node->kind == NODE_TASK) {
@@ -409,15 +486,24 @@ static void add_wait_edges(struct wait_graph *g, size_t waiter)
         return;
     }
     target = target_of(g, waiter);
-    if (target != NO_NODE)
+    if (target == NO_NODE)
+        return;
+    if (g->nodes[target].kind != NODE_PROCESS) {
         add_edge(g, node, target);
+    } else if (node->kind == NODE_THREAD && wait_is_for_peer(wait)) {
+        add_peer_edges(g, node, target);
+    } else {
+        target = main_thread_of(g, target);
+        if (target != NO_NODE)
+            add_edge(g, node, target);
+    }
 }
 
 /* ---- The graph ------------------------------------------------------------------------------- */
 
 /* Upper limits for the numbers of nodes, holds and edges. */
 struct sizes {
-    size_t nodes, holds, edges;
+    size_t nodes, holds, edges, peer_waiters;
 };
 
 static struct sizes measure(const struct report_process *p)
@@ -427,8 +513,11 @@ static struct sizes measure(const struct report_process *p)
 
     s.edges = p->threads.count + p->greenlets.count + p->tasks.count;
     s.nodes = s.edges + p->objects.count + 1;
-    for (i = 0; i < p->threads.count; i++)
+    for (i = 0; i < p->threads.count; i++) {
         s.holds += p->threads.items[i].holds.count;
+        if (p->threads.items[i].waits && wait_is_for_peer(p->threads.items[i].waits))
+            s.peer_waiters++;
+    }
     for (i = 0; i < p->tasks.count; i++) {
         s.edges += p->tasks.items[i].awaits.count;
         s.holds += p->tasks.items[i].holds.count;
@@ -448,7 +537,11 @@ static bool allocate(struct wait_graph *g)
         all.nodes += one.nodes;
         all.holds += one.holds;
         all.edges += one.edges;
+        all.peer_waiters += one.peer_waiters;
     }
+    if (all.peer_waiters > PEER_WAITERS_MAX)
+        all.peer_waiters = PEER_WAITERS_MAX;
+    all.edges += all.peer_waiters * PEERS_MAX;
     g->nodes = calloc(all.nodes + 1, sizeof(*g->nodes));
     g->ids = calloc(all.nodes + 1, sizeof(*g->ids));
     g->holds = calloc(all.holds + 1, sizeof(*g->holds));
@@ -498,8 +591,47 @@ bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *
     return true;
 }
 
+/* The most other processes that are in a graph. */
+#define OTHERS_MAX 64
+
+static void convert(const struct report_other *from, struct report_process *to)
+{
+    schema_init(&schema_process, to);
+    to->id = from->id;
+    to->pid = from->pid;
+    to->name = from->command;
+    to->python = from->python;
+    to->threads.items = from->threads.items;
+    to->threads.count = from->threads.count;
+    to->objects.items = from->objects.items;
+    to->objects.count = from->objects.count;
+}
+
+bool wait_graph_make_with_others(struct wait_graph *g, const struct report_process *process)
+{
+    size_t count = process->others.count < OTHERS_MAX ? process->others.count : OTHERS_MAX, i;
+    struct report_process *all = calloc(count + 1, sizeof(*all));
+    bool made;
+
+    if (!all)
+        return false;
+    all[0] = *process;
+    for (i = 0; i < count; i++)
+        convert(&process->others.items[i], &all[i + 1]);
+    made = wait_graph_make(g, all, count + 1);
+    g->has_others = true;
+    g->made = all;
+    return made;
+}
+
+size_t wait_graph_viewer(const struct wait_graph *g, size_t node)
+{
+    return g->has_others ? g->viewer : g->nodes[node].process;
+}
+
 void wait_graph_free(struct wait_graph *g)
 {
+    free(g->made);
     free(g->nodes);
     free(g->ids);
     free(g->holds);

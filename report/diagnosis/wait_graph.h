@@ -3,13 +3,16 @@
  * wait_graph: which threads wait for which, as a graph, from the facts about one or more processes.
  *
  * A node is a thread, greenlet, task, object or process of the report. An edge leads from a waiter
- * to what it waits for, and from an object to the nodes that hold it. All edges are certain: a node
- * that has edges can continue only if one of the nodes to which the edges lead continues. So there
- * is no edge for these facts:
+ * to what it waits for, and from an object to the nodes that hold it. A thread that waits for the
+ * end of a process has an edge to the main thread of that process. A thread that waits for data, or
+ * for room for data, in a pipe has an edge to each thread of the processes that have the other end.
+ * All edges are certain: a node that has edges can continue only if one of the nodes to which the
+ * edges lead continues. So there is no edge for these facts:
  *
  * * a wait or a hold that is a guess (CERTAINTY_LIKELY), or whose certainty is not known
  * * a wait that ends by itself after some time
- * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex
+ * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex.
+ *   The kernel itself reports waits for processes
  * * an object whose holder is not known
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
  *   Semaphore of which some permits may be held by code that the collector has not seen
@@ -52,8 +55,13 @@ struct wait_graph {
     size_t count;
     size_t *edges; /* the indices of nodes */
     size_t edge_count;
-    size_t cycles;    /* set by cycles_find(): the number of cycles */
-    bool has_guesses; /* edges may be guesses that a thread holds a lock */
+    bool has_guesses;    /* edges may be guesses that a thread holds a lock */
+    size_t cycles;       /* set by cycles_find(): the number of cycles */
+    size_t peer_waiters; /* how many threads have edges because of pipes and sockets */
+    bool has_others; /* processes[0] is the process that the report is about; the others are those
+                      * for which its threads wait */
+    size_t viewer;   /* with has_others: what wait_graph_viewer() returns; usually 0 */
+    struct report_process *made; /* the array of processes, if the graph has made it; or NULL */
     struct wait_id *ids;
     size_t id_count;
     struct wait_hold *holds;
@@ -72,6 +80,19 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
 bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process);
 void wait_graph_free(struct wait_graph *g);
 
+/* Like wait_graph_make, for one process and for the processes that its member `others` describes.
+ */
+bool wait_graph_make_with_others(struct wait_graph *g, const struct report_process *process);
+
+/* Returns the process whose point of view sentences have: a name of a node of another process has
+ * the name of its process behind it. This is g->viewer if the graph has other processes, or else
+ * the process of the node. */
+size_t wait_graph_viewer(const struct wait_graph *g, size_t node);
+
+/* Returns the node of the first thread of a process; the other threads follow it. node: the node of
+ * the process. */
+size_t wait_graph_first_thread(const struct wait_graph *g, size_t node);
+
 /* Returns the node with an id, or NO_NODE. id: an id in the facts about the process with the index
  * `process`. It may be the id of a node of this process, "PID@HOST" for a whole process, or
  * "PID@HOST/" and the id of a node of another process. Ids of more than 1024 bytes are not found.
@@ -87,6 +108,12 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t task);
 /* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
  */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
+
+/* wait_is_for_process returns true if a wait is for another process, as the kernel reports it: for
+ * its end, or because it has the other end of a pipe or socket. wait_is_for_peer returns true only
+ * in the latter case. */
+bool wait_is_for_process(const struct report_wait *wait);
+bool wait_is_for_peer(const struct report_wait *wait);
 
 /* Returns the fact that a node holds an object. NULL: the node is not known to hold the object. */
 const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object);

@@ -169,6 +169,31 @@ void wait_words_put_object(struct buffer *out, const struct report_object *objec
     put_object(out, find_kind(object->kind), object, words_of_object(object));
 }
 
+/* Appends "process 4711" for the id "4711@db1" of a process about which nothing is known. */
+static void put_absent_process(struct buffer *out, struct report_text id)
+{
+    const char *at = memchr(id.data, '@', id.len);
+
+    sentence_put(out, "process ");
+    sentence_put_text(out, (struct report_text){id.data, at ? (size_t)(at - id.data) : id.len});
+}
+
+/* Appends "waits for input from a pipe whose other end process 4711 (cat) has", or "writes to a
+ * full pipe ...". */
+static void put_peer(struct buffer *out, const struct wait_graph *g, size_t node,
+                     const struct parts *p)
+{
+    sentence_put(out,
+                 text_is(p->wait->kind, "input") ? "waits for input from a " : "writes to a full ");
+    sentence_put_text(out, p->wait->words);
+    sentence_put(out, " whose other end ");
+    if (p->target != NO_NODE)
+        actor_put(out, g, p->target, wait_graph_viewer(g, node));
+    else
+        put_absent_process(out, p->wait->object);
+    sentence_put(out, " has");
+}
+
 /* Appends "waits for the end of thread transfer-0". */
 static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
                     const struct parts *p)
@@ -178,6 +203,10 @@ static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
     bool is_named;
 
     sentence_put(out, "waits for the end of ");
+    if (p->target == NO_NODE && text_is(p->wait->kind, "process") && p->wait->object.data) {
+        put_absent_process(out, p->wait->object);
+        return;
+    }
     if (p->target == NO_NODE) {
         sentence_put(out, is_thread                        ? "a thread"
                           : text_is(p->wait->kind, "task") ? "a task"
@@ -190,7 +219,7 @@ static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
     if (g->nodes[p->target].kind == NODE_TASK &&
         ((const struct report_task *)g->nodes[p->target].item)->name.len > 0)
         sentence_put(out, "task ");
-    actor_put(out, g, p->target, g->nodes[node].process);
+    actor_put(out, g, p->target, wait_graph_viewer(g, node));
 }
 
 #define AWAITED_SHOWN 3
@@ -248,6 +277,10 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
     }
     if (text_is(p->wait->kind, "sleep")) {
         sentence_put(out, "sleeps");
+        return;
+    }
+    if (wait_is_for_peer(p->wait) && p->wait->object.data) {
+        put_peer(out, g, node, p);
         return;
     }
     if (is_for_end(g, p)) {

@@ -183,6 +183,36 @@ released_twin.py:18
     "two_claims_twin.py": """\
   # waits for Lock lock, perhaps held by one of first and second
 """,
+    "child_pipe.py": """\
+DEADLOCK: process N (yes) -> MainThread -> process N
+  process N (yes) writes to a full pipe whose other end this process has
+  MainThread (child_pipe.py:9) waits for the end of process N (yes)
+  # in the deadlock above: waits for the end of process N (yes)
+""",
+    "child_pipe_twin.py": """\
+MainThread waits for process N (yes), which writes to a full pipe whose other end this process has
+  MainThread (child_pipe_twin.py:16) waits for the end of process N (yes)
+  # waits for the end of process N (yes), which writes to a full pipe whose other end this process \
+has
+  # waits for Event begin to be set
+""",
+    "child_queue.py": """\
+DEADLOCK: QueueFeederThread of process N (python) -> MainThread -> MainThread of process N \
+-> QueueFeederThread of process N
+  QueueFeederThread of process N (python) (connection.py) writes to a full pipe whose other \
+end this process has
+  MainThread (child_queue.py:18) waits for the end of process N (python)
+  MainThread of process N (python) (child_queue.py:17) waits for the end of thread \
+QueueFeederThread of process N
+  # in the deadlock above: waits for the end of process N (python)
+""",
+    "child_queue_twin.py": """\
+MainThread waits for process N (python), whose thread MainThread waits for an Event to \
+be set
+  MainThread (child_queue_twin.py:17) waits for the end of process N (python)
+  # waits for the end of process N (python), whose thread MainThread waits for an Event \
+to be set
+""",
     "semaphore_twin.py": """\
 worker apparently waits for MainThread (semaphore_twin.py:18), which waits for Semaphore slots
   worker (semaphore_twin.py:11) waits for Lock lock, apparently held by MainThread since \
@@ -239,6 +269,9 @@ def conclusions(output: str) -> str:
     output = re.sub(
         "; the wait has a timeout, which ends in .*", "; the wait has a timeout", output
     )
+    output = re.sub(r"process \d+ \(python[^)]*\)", "process N (python)", output)
+    output = re.sub(r"process \d+", "process N", output)
+    output = re.sub(r"\(connection.py:\d+\)", "(connection.py)", output)
     output = re.sub(r" since logging/__init__.py:\d+", "", output)  # from Python 3.13 on
     output = re.sub(r"now in (\w+\.)+(\w+) \(", r"now in \2 (", output)  # up to 3.10: no classes
     findings, _, _ = output.partition("<")

@@ -142,7 +142,7 @@ def test_the_text_says_what_the_calls_are_on(waiting: Waiting) -> None:
         f"  # in the system call read on descriptor {pipe['fd']}: pipe, process {locker} has the "
         "other end\n"
     ) in text
-    assert f": waits for the end of process {locker}\n" in text
+    assert f"  # waits for the end of process {locker} (python" in text
 
 
 def test_a_thread_that_computes_is_said_to_run(waiting: Waiting) -> None:

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stacks/others: the processes for which the threads of a process wait, such as its children. The
+ * kernel tells what they do; if they run Python, their memory tells more.
+ */
+#ifndef CLIENT_STACKS_OTHERS_H
+#define CLIENT_STACKS_OTHERS_H
+
+#include <stdbool.h>
+
+#include "report.h"
+
+/* Completes the member `others` of a process of this machine: adds the command lines, and reads the
+ * stacks of those that run Python from outside, as far as this is possible within 500 ms. index:
+ * the index of the process in r->processes. Pointers to the processes of r become invalid. */
+void others_read(struct report *r, size_t index);
+
+/* Does the same, and then draws all conclusions about the process again. Returns false if there is
+ * no memory. */
+bool others_conclude(struct report *r, size_t index);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "procfs/call_waits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "schema.h"
+
+/* The system calls that wait for another process. kind: as in report_wait. */
+static const struct {
+    const char *name, *kind;
+} calls[] = {
+    {"wait4", "process"},  {"waitid", "process"}, {"read", "input"},   {"readv", "input"},
+    {"recvfrom", "input"}, {"recvmsg", "input"},  {"write", "output"}, {"writev", "output"},
+    {"sendto", "output"},  {"sendmsg", "output"},
+};
+
+struct report_text call_waits_id(struct arena *arena, int64_t pid, struct report_text other)
+{
+    const char *host = other.data ? memchr(other.data, '@', other.len) : NULL;
+    char text[400];
+    int len;
+
+    if (!host)
+        return (struct report_text){NULL, 0};
+    len = snprintf(text, sizeof(text), "%" PRId64 "%.*s", pid, (int)(other.data + other.len - host),
+                   host);
+    return len < (int)sizeof(text) ? report_text_in(arena, text, (size_t)len)
+                                   : (struct report_text){NULL, 0};
+}
+
+/* Returns the kind of the wait in poll(2) for one descriptor without a timeout, or NULL. */
+static const char *kind_of_poll(const struct report_syscall *call)
+{
+    if (!text_is(call->name, "poll") || call->watched.count != 1 || call->args.count < 3 ||
+        (int32_t)call->args.items[2] >= 0)
+        return NULL;
+    return text_is(call->watched.items[0].events, "input")    ? "input"
+           : text_is(call->watched.items[0].events, "output") ? "output"
+                                                              : NULL;
+}
+
+/* Returns the kind of the wait in a system call, or NULL if the call waits for no process. */
+static const char *kind_of(const struct report_syscall *call)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+        if (text_is(call->name, calls[i].name))
+            return calls[i].kind;
+    }
+    return kind_of_poll(call);
+}
+
+/* Returns what a sentence calls the descriptor of a call for input or output: "pipe". Returns NULL
+ * if it is neither a pipe nor a Unix socket. */
+static const char *words_of(const struct report_target *t)
+{
+    return text_is(t->kind, "pipe") ? "pipe" : text_is(t->kind, "unix") ? "Unix socket" : NULL;
+}
+
+static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, struct report_text id)
+{
+    const struct report_target *target = t->syscall ? t->syscall->target : NULL;
+    const char *kind = target ? kind_of(t->syscall) : NULL, *words = NULL;
+    const bool is_end = kind && strcmp(kind, "process") == 0;
+    struct report_wait *w;
+
+    if (t->waits || t->state != STATE_SLEEPING || !kind || target->peer_pid == REPORT_UNKNOWN ||
+        target->peer_pid == pid || is_end != text_is(target->kind, "process"))
+        return;
+    words = is_end ? NULL : words_of(target);
+    if (!is_end && !words)
+        return;
+    w = schema_make(arena, &schema_wait, 1);
+    if (!w)
+        return;
+    w->object = call_waits_id(arena, target->peer_pid, id);
+    w->kind = (struct report_text){kind, strlen(kind)};
+    w->words = (struct report_text){words, words ? strlen(words) : 0};
+    w->certainty = CERTAINTY_KNOWN;
+    if (w->object.data)
+        t->waits = w;
+}
+
+void call_waits_set(struct arena *arena, struct report_thread *threads, size_t count, pid_t pid,
+                    struct report_text id)
+{
+    size_t i;
+
+    for (i = 0; id.data && i < count; i++)
+        set_wait(arena, &threads[i], pid, id);
+}
