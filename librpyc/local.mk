@@ -38,7 +38,8 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/turns.c librpyc/turns.h \
 	librpyc/value.c librpyc/value.h \
 	librpyc/vinegar.c librpyc/vinegar.h
-librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"'
+librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"' \
+	$(RELOCATABLE_CPPFLAGS)
 librpyc_librpyc_internal_la_LIBADD = $(LIBDEFLATE_LIBS)
 
 # -version-info is current:revision:age of the interface, not the version of the package. See "Updating

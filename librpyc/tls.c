@@ -34,29 +34,45 @@ static bool own_directory(char *path, size_t size)
     return true;
 }
 
-/* Loads the library from the build tree, if this code has not been installed. up: the relative path
- * from the directory of this code to the root of that tree. Returns NULL if the library is not
- * there. */
-static void *open_uninstalled(const char *up)
+/* Where the library is, relative to the directory of this code. */
+static const char *const places[] = {
+#ifdef RELOCATABLE /* a wheel: the library is in the package, the programs are where pip puts them */
+    "pystuck",
+    "../pystuck",
+    "../lib/python" PYTHON_SHORT_VERSION "/site-packages/pystuck",
+    "../lib/python" PYTHON_SHORT_VERSION "/dist-packages/pystuck",
+    "../lib64/python" PYTHON_SHORT_VERSION "/site-packages/pystuck",
+#endif
+    "../librpyc/.libs", /* the build tree, if this code has not been installed */
+    "../../librpyc/.libs",
+};
+
+/* Loads the library from one of the places. Returns NULL if it is not there. */
+static void *open_beside(void)
 {
-    char own[PATH_MAX], path[PATH_MAX + sizeof("/../../librpyc/.libs/" TLS_LIBRARY)];
+    char own[PATH_MAX], path[PATH_MAX + 64];
+    void *library = NULL;
 
     if (!own_directory(own, sizeof(own)))
         return NULL;
-    snprintf(path, sizeof(path), "%s/%s/librpyc/.libs/" TLS_LIBRARY, own, up);
-    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !library; i++) {
+        snprintf(path, sizeof(path), "%s/%s/" TLS_LIBRARY, own, places[i]);
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
+    return library;
 }
 
-/* Loads the library from where it is installed, or else from the build tree, or else from where
- * dlopen(3) searches. The library stays loaded. */
+/* Loads the library from where it is installed, or else from a place relative to this code, or else
+ * from where dlopen(3) searches. The library stays loaded. */
 static void *open_library(void)
 {
-    void *library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *library = NULL;
 
+#ifndef RELOCATABLE /* what was configured may be another installation */
+    library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+#endif
     if (!library)
-        library = open_uninstalled("..");
-    if (!library)
-        library = open_uninstalled("../..");
+        library = open_beside();
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 

@@ -107,12 +107,21 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_values.py \
 	pystuck_ext/pystuck/connection.py \
 	pystuck_ext/pystuck/greenlets.py \
+	pystuck_ext/pystuck/py.typed \
 	pystuck_ext/pystuck/thread_probe.py
 
 # Starts a server when Python starts, if PYSTUCK is set: Python reads one of the two files.
 dist_python_DATA = pystuck_ext/_pystuck_startup.py
 python_DATA = pystuck_ext/pystuck-startup$(PYTHON_STARTUP)
 EXTRA_DIST += pystuck_ext/pystuck-startup.pth pystuck_ext/pystuck-startup.start
+dist_python_DATA += pystuck_ext/_pystuck.pyi
+
+# What importlib.metadata and pip read. Without a list of files pip does not uninstall: make does.
+distinfodir = $(pythondir)/pystuck-$(VERSION).dist-info
+distinfo_DATA = packaging/METADATA packaging/INSTALLER
+packaging/INSTALLER:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && echo make >$@
+CLEANFILES += packaging/INSTALLER
 
 # Python does not use the .la file. The .pyc files are made here, with the names that they have once
 # installed: the users who import the package may not be allowed to write there.
@@ -128,7 +137,7 @@ uninstall-hook:
 	-rmdir '$(DESTDIR)$(pythondir)/__pycache__'
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck$(PYTHON_EXT_SUFFIX)'
 	rm -rf '$(DESTDIR)$(pystuckpkgdir)/__pycache__'
-	-rmdir '$(DESTDIR)$(pystuckpkgdir)'
+	-rmdir '$(DESTDIR)$(pystuckpkgdir)' '$(DESTDIR)$(distinfodir)' '$(DESTDIR)$(docdir)'
 
 # Another PYTHON= in the same build directory has other headers.
 $(pystuck_ext__pystuck_la_OBJECTS): config.status

@@ -153,7 +153,8 @@ static int module_exec(PyObject *module)
         !state->session_type || !state->request_type || !state->local_names ||
         !state->remote_classes || !state->compile || !state->eval || !state->exec ||
         !state->import_module || !state->format_exception || !state->frame_code ||
-        !state->threading || !state->threads)
+        !state->threading || !state->threads ||
+        PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION) < 0)
         return -1;
     return find_main_thread(state);
 }

@@ -18,8 +18,16 @@ import errno
 import importlib.util  # noqa: F401  stock clients read it when they connect
 import os
 
-import _pystuck
-from _pystuck import why
+try:
+    import _pystuck
+except ImportError as error:
+    if not os.path.isdir(os.path.dirname(os.path.abspath(__file__))):
+        raise ImportError(
+            "pystuck is in a zip file, from which Python cannot load its native module _pystuck: "
+            "install pystuck with pip"
+        ) from error
+    raise
+from _pystuck import __version__, why
 
 from . import (
     _options,
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_HOST",
     "DEFAULT_PORT",
+    "__version__",
     "main",
     "run_client",
     "run_server",

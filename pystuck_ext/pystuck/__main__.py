@@ -22,6 +22,7 @@ _USAGE = """\
 python -m pystuck [options] script.py [arguments]
        python -m pystuck [options] -m module [arguments]
        python -m pystuck [options] -c code [arguments]
+       python -m pystuck --version
 """
 
 _EPILOG = """\
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG.format(variables=", ".join(_options.VARIABLES)),
         allow_abbrev=False,  # _split() does not know abbreviations either
     )
+    parser.add_argument("--version", action="version", version=f"pystuck {pystuck.__version__}")
     for option in _options.COMMANDS:
         how: dict[str, Any] = {"action": "store_const", "const": "1"}
         if option.kind.metavar:

@@ -10,14 +10,24 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
+import _pystuck
+
 
 def _beside_the_package() -> Iterator[str]:
-    """Yield PREFIX/bin/pystuck if the package is in PREFIX/lib/python3.x/site-packages."""
-    library = os.path.dirname(os.path.abspath(__file__))
-    for _ in range(3):
-        library = os.path.dirname(library)
+    """Yield where the client is if it came with this package.
+
+    PREFIX/bin/pystuck for PREFIX/lib/python3.x/site-packages/pystuck, as in a virtual environment;
+    DIRECTORY/bin/pystuck for DIRECTORY/pystuck, as `pip install --target` makes it; and
+    BUILD/client/pystuck for an extension in BUILD/pystuck_ext/.libs.
+    """
+    site = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    library = os.path.dirname(os.path.dirname(site))
     if os.path.basename(library).startswith("lib"):
         yield os.path.join(os.path.dirname(library), "bin", "pystuck")
+    yield os.path.join(site, "bin", "pystuck")
+    libs = os.path.dirname(os.path.abspath(_pystuck.__file__))
+    if libs.endswith("/pystuck_ext/.libs"):
+        yield os.path.join(libs, "..", "..", "client", "pystuck")
 
 
 def _is_program(path: str) -> bool:
@@ -37,9 +47,15 @@ def find() -> str:
     for path in (*_beside_the_package(), *on_path):
         if _is_program(path):
             return path
+    package = os.path.dirname(os.path.abspath(__file__))
+    if not os.path.isdir(package):  # a zip file
+        raise FileNotFoundError(
+            "there is no native client, the program 'pystuck', in a directory of the PATH, and it "
+            f"cannot be in a zip file such as {os.path.dirname(package)}: install pystuck with pip"
+        )
     raise FileNotFoundError(
         "cannot find the native client, the program 'pystuck': it is neither installed beside this "
-        f"package, {os.path.dirname(os.path.abspath(__file__))}, nor in a directory of the PATH"
+        f"package, {package}, nor in a directory of the PATH"
     )
 
 

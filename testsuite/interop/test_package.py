@@ -480,32 +480,77 @@ def test_ctrl_c_ends_the_client_and_then_run_client(tmp_path: Path) -> None:
         assert (program.wait(), program.stderr()) == (0, "")
 
 
+def copied(site: Path) -> str:
+    """Return the PYTHONPATH of a copy of the package, from which the build is not found."""
+    source, extension = build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)
+    shutil.copytree(os.path.join(source, "pystuck"), site / "pystuck")
+    for file in Path(extension).glob("_pystuck*.so"):
+        (site / file.name).symlink_to(file)
+    return str(site)
+
+
 def test_a_missing_client_is_an_error_that_names_the_path(tmp_path: Path) -> None:
-    done = run_code(MAIN, PATH=str(tmp_path))
+    where = {"PATH": str(tmp_path / "empty"), "PYTHONPATH": copied(tmp_path / "package")}
+    done = run_code(MAIN, **where)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pystuck: ")
     assert "PATH" in done.stderr
     assert "Traceback" not in done.stderr
-    done = run_code("import pystuck; pystuck.run_client()", PATH=str(tmp_path))
+    done = run_code("import pystuck; pystuck.run_client()", **where)
     assert done.returncode == 1
     assert "FileNotFoundError" in done.stderr
+
+
+def test_main_finds_the_client_of_the_build() -> None:
+    done = run_code(MAIN, "--version", PATH="/nonexistent")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_package_in_a_zip_file_says_that_it_has_no_client(tmp_path: Path) -> None:
+    source, _ = build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)
+    shutil.make_archive(str(tmp_path / "app"), "zip", source, "pystuck")
+    done = run_code(MAIN, PATH="/nonexistent", PYTHONPATH=str(tmp_path / "app.zip"))
+    assert "ImportError: pystuck is in a zip file" in done.stderr
+    copied(tmp_path / "site")
+    shutil.rmtree(tmp_path / "site" / "pystuck")
+    path = f"{tmp_path / 'app.zip'}:{tmp_path / 'site'}"
+    done = run_code(MAIN, PATH="/nonexistent", PYTHONPATH=path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("pystuck: there is no native client")
+    assert "app.zip" in done.stderr
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    code = "import pystuck, _pystuck; print(pystuck.__version__, _pystuck.__version__)"
+    version = run_code(MAIN, "--version").stdout.split()[1]
+    assert run_code(code).stdout.split() == [version, version]
+    done = subprocess.run(
+        [python(), "-m", "pystuck", "--version"],
+        env=debuggee_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"pystuck {version}\n"
 
 
 def test_main_does_not_run_a_script_that_calls_main(tmp_path: Path) -> None:
     script = tmp_path / "pystuck"
     script.write_text(f"#!{python()}\n{MAIN}\n")
     script.chmod(0o755)
-    done = run_code(MAIN, "--version", PATH=f"{tmp_path}:{BIN}")
+    path = copied(tmp_path / "package")
+    done = run_code(MAIN, "--version", PATH=f"{tmp_path}:{BIN}", PYTHONPATH=path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("pystuck ")
-    assert run_code(MAIN, PATH=str(tmp_path)).returncode == 1
+    assert run_code(MAIN, PATH=str(tmp_path), PYTHONPATH=path).returncode == 1
 
 
-def test_the_client_beside_the_package_is_preferred_to_the_one_in_the_path(tmp_path: Path) -> None:
-    source, extension = build_setting("PYSTUCK_PYTHONPATH").split(os.pathsep)
-    site = tmp_path / "lib" / "python3" / "site-packages"
-    shutil.copytree(os.path.join(source, "pystuck"), site / "pystuck")
+@pytest.mark.parametrize("site", ["lib/python3/site-packages", "."])
+def test_the_client_beside_the_package_is_preferred_to_the_one_in_the_path(
+    tmp_path: Path, site: str
+) -> None:
+    path = copied(tmp_path / site)
     (tmp_path / "bin").mkdir()
     shutil.copy(shutil.which("echo") or "/bin/echo", tmp_path / "bin" / "pystuck")
-    done = run_code(MAIN, "printed by echo", PYTHONPATH=f"{site}:{extension}")
+    done = run_code(MAIN, "printed by echo", PYTHONPATH=path)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "printed by echo\n")
