@@ -4,10 +4,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <netinet/in.h>
-#include <openssl/bn.h>
-#include <openssl/ec.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,14 +58,21 @@ void certificate_clear(struct certificate *c)
     *c = (struct certificate){0};
 }
 
+/* OpenSSL 3 has functions for this, OpenSSL 1.1 macros: this call works with both. */
+static bool set_parameter(EVP_PKEY_CTX *ctx, int command, int value)
+{
+    return EVP_PKEY_CTX_ctrl(ctx, EVP_PKEY_EC, EVP_PKEY_OP_PARAMGEN | EVP_PKEY_OP_KEYGEN, command,
+                             value, NULL) > 0;
+}
+
 static EVP_PKEY *make_key(void)
 {
     EVP_PKEY_CTX *ctx CLEAN(free_key_context) = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, NULL);
     EVP_PKEY *key = NULL;
 
     if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 ||
-        EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx, NID_X9_62_prime256v1) <= 0 ||
-        EVP_PKEY_CTX_set_ec_param_enc(ctx, OPENSSL_EC_NAMED_CURVE) <= 0 ||
+        !set_parameter(ctx, EVP_PKEY_CTRL_EC_PARAMGEN_CURVE_NID, NID_X9_62_prime256v1) ||
+        !set_parameter(ctx, EVP_PKEY_CTRL_EC_PARAM_ENC, OPENSSL_EC_NAMED_CURVE) ||
         EVP_PKEY_keygen(ctx, &key) <= 0)
         return NULL;
     return key;
@@ -110,14 +113,21 @@ static int set_name(X509 *cert, const char *name)
 
 /* Adds an extension. value: in the syntax of OpenSSL's configuration files; it must not contain
  * text that comes from the user. */
+/* With room for the members that the struct has in later versions of OpenSSL: openssl.h may load a
+ * later version than that of the headers. */
+struct context {
+    X509V3_CTX ctx;
+    void *room[8];
+};
+
 static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509_EXTENSION *extension CLEAN(free_extension) = NULL;
-    X509V3_CTX ctx;
+    struct context context;
 
-    X509V3_set_ctx_nodb(&ctx);
-    X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
-    extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    X509V3_set_ctx_nodb(&context.ctx);
+    X509V3_set_ctx(&context.ctx, issuer, cert, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &context.ctx, nid, value);
     return extension && X509_add_ext(cert, extension, -1) ? 0 : -1;
 }
 
@@ -296,11 +306,12 @@ static X509_CRL *make_list(const struct certificate *ca)
 {
     X509_EXTENSION *extension CLEAN(free_extension) = NULL;
     X509_CRL *list = X509_CRL_new();
-    X509V3_CTX ctx;
+    struct context context;
 
-    X509V3_set_ctx_nodb(&ctx);
-    X509V3_set_ctx(&ctx, ca->cert, NULL, NULL, list, 0);
-    extension = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
+    X509V3_set_ctx_nodb(&context.ctx);
+    X509V3_set_ctx(&context.ctx, ca->cert, NULL, NULL, list, 0);
+    extension =
+        X509V3_EXT_conf_nid(NULL, &context.ctx, NID_authority_key_identifier, "keyid:always");
     if (list && extension && X509_CRL_set_version(list, 1) /* means version 2 */ &&
         X509_CRL_set_issuer_name(list, X509_get_subject_name(ca->cert)) &&
         X509_CRL_add_ext(list, extension, -1))

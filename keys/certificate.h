@@ -9,10 +9,10 @@
 #ifndef KEYS_CERTIFICATE_H
 #define KEYS_CERTIFICATE_H
 
-#include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "openssl.h"
 
 /* A certificate and its key. Free both with certificate_clear(). */
 struct certificate {

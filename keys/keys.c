@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netdb.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -578,7 +576,10 @@ static void revoke_client(const struct wish *wish)
 int main(int argc, char **argv)
 {
     struct wish wish = parse(argc, argv);
+    const char *why;
 
+    if (!openssl_load(&why))
+        fail(EXIT_FAILURE, "%s", why);
     if (wish.revoke)
         revoke_client(&wish);
     else if (wish.client)

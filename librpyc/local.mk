@@ -65,12 +65,25 @@ CLEANFILES += librpyc/librpyc-whole.lo librpyc/librpyc-whole.o
 include_HEADERS = librpyc/rpyc.h
 pkgconfig_DATA = librpyc/librpyc.pc
 
+# The functions of OpenSSL that are loaded at run time in a build that can be moved, as C.
+openssl_inc = librpyc/openssl_functions.inc librpyc/openssl_defines.inc
+librpyc/openssl_functions.inc: librpyc/openssl_functions.txt
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's/.*/OPENSSL_FUNCTION(&)/' $< >$@
+librpyc/openssl_defines.inc: librpyc/openssl_functions.txt
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's/.*/#define & openssl.&/' $< >$@
+EXTRA_DIST += librpyc/openssl_functions.txt
+CLEANFILES += $(openssl_inc)
+
 # TLS. librpyc loads this library when a program uses TLS.
 if HAVE_OPENSSL
 lib_LTLIBRARIES += librpyc/librpyc-ssl.la
-librpyc_librpyc_ssl_la_SOURCES = librpyc/ssl.c librpyc/subject.c librpyc/subject.h
-librpyc_librpyc_ssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
-librpyc_librpyc_ssl_la_LIBADD = librpyc/librpyc-internal.la $(OPENSSL_LIBS)
+librpyc_librpyc_ssl_la_SOURCES = \
+	librpyc/openssl.c librpyc/openssl.h \
+	librpyc/ssl.c \
+	librpyc/subject.c librpyc/subject.h
+librpyc_librpyc_ssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(RELOCATABLE_CPPFLAGS)
+librpyc_librpyc_ssl_la_LIBADD = librpyc/librpyc-internal.la $(OPENSSL_LINKED_LIBS)
+$(librpyc_librpyc_ssl_la_OBJECTS): $(openssl_inc)
 # It contains its own copy of librpyc's functions. There is no static version: a program with librpyc.a
 # loads this library at run time, too, and a static library could not hide the copy.
 librpyc_librpyc_ssl_la_LDFLAGS = $(AM_LDFLAGS) -shared -no-undefined -version-info 0:0:0 \

@@ -101,7 +101,9 @@ enum rpyc_tls_reason {
     RPYC_TLS_CLIENT_BAD,     /* it is damaged, not valid yet, or not allowed: the server does not
                               * tell which */
     RPYC_TLS_CLIENT_PURPOSE, /* it is not a client certificate */
-    RPYC_TLS_CLIENT_DENIED   /* it is valid, but not allowed */
+    RPYC_TLS_CLIENT_DENIED,  /* it is valid, but not allowed */
+
+    RPYC_TLS_NO_OPENSSL /* this system has no OpenSSL that librpyc-ssl can use */
 };
 
 /* An exception that the peer raised. */

@@ -7,15 +7,13 @@
  * to wait releases the mutex first. This file defines a BIO of its own, because OpenSSL's BIO for
  * sockets raises SIGPIPE.
  */
+#include "openssl.h"
 #include "subject.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -139,18 +137,17 @@ static bool lacked_memory(void)
     bool lacked = false;
 
     while ((code = ERR_get_error()) != 0)
-        lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+        lacked = lacked || openssl_is_nomem(code);
     return lacked;
 }
 
 /* Fills err for a file or an option that cannot be used. Returns -1. */
 static int bad_option(const char *what, const char *file, struct rpyc_error *err)
 {
-    bool is_no_pem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB;
+    bool is_no_pem = openssl_is_pem(ERR_peek_last_error());
     const char *why = is_no_pem ? "expected PEM without a passphrase" : reason();
-
-    bool is_mismatch = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
-                       ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH;
+    int code = openssl_reason(ERR_peek_last_error());
+    bool is_mismatch = code == X509_R_KEY_VALUES_MISMATCH || code == X509_R_KEY_TYPE_MISMATCH;
 
     if (lacked_memory())
         return error_nomem(err);
@@ -211,7 +208,7 @@ static int tls_failed(struct state *state, struct rpyc_error *err)
 {
     const char *peer = SSL_is_server(state->ssl) ? "client" : "server";
     long verified = SSL_get_verify_result(state->ssl);
-    int code = ERR_GET_REASON(ERR_peek_last_error());
+    int code = openssl_reason(ERR_peek_last_error());
     enum rpyc_tls_reason why = meaning_of(code, errors);
 
     if (code == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
@@ -262,7 +259,7 @@ static int peer_closed(struct state *state, struct rpyc_error *err)
     ERR_clear_error();
     result = SSL_peek_ex(state->ssl, &byte, 1, &n);
     if (result <= 0 && SSL_get_error(state->ssl, result) == SSL_ERROR_SSL &&
-        ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        openssl_reason(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return tls_failed(state, err);
     return error_set(err, RPYC_ECLOSED, "the peer closed the connection");
 }
@@ -287,7 +284,7 @@ static int wants(struct state *state, int result, struct rpyc_error *err)
             return peer_closed(state, err);
         return error_system(err, saved, "TLS");
     default:
-        if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        if (openssl_reason(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             return 0; /* the peer hung up without close_notify, as stock peers do; frame.c finds
                        * truncated messages */
         return tls_failed(state, err);
@@ -672,7 +669,7 @@ static int check_subject(const struct state *state, const char *const *subjects,
 
     if (!begin_call())
         return error_set(err, RPYC_ECLOSED, "the process is ending");
-    cert = SSL_get_peer_certificate(state->ssl);
+    cert = SSL_get1_peer_certificate(state->ssl);
     is_good = cert && subject_is_one_of(cert, subjects);
     if (cert)
         subject_text(cert, text, sizeof(text));
@@ -719,7 +716,7 @@ static int peer_cert(const struct stream *s, uint8_t **der, size_t *len)
 
     if (!begin_call())
         return 0;
-    cert = SSL_get_peer_certificate(state->ssl);
+    cert = SSL_get1_peer_certificate(state->ssl);
     result = cert ? to_der(cert, der, len) : 0;
     X509_free(cert);
     end_call();
@@ -737,9 +734,17 @@ static void end_thread(void)
         pause();
 }
 
+static int load(struct rpyc_error *err)
+{
+    const char *why;
+
+    return openssl_load(&why) ? 0 : error_tls(err, RPYC_TLS_NO_OPENSSL, "%s", why);
+}
+
 extern RPYC_API const struct stream_tls rpyc_ssl;
 const struct stream_tls rpyc_ssl = {
     .version = TLS_VERSION,
+    .load = load,
     .connect = connect_stream,
     .server_new = new_server,
     .server_free = free_server,

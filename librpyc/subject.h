@@ -5,9 +5,9 @@
 #ifndef RPYC_SUBJECT_H
 #define RPYC_SUBJECT_H
 
-#include <openssl/x509.h>
-#include <stdbool.h>
 #include <stddef.h>
+
+#include "openssl.h"
 
 /* Writes the subject in the syntax of RFC 2253 ("CN=alice,O=Example"), cut off if it does not fit.
  * */

@@ -36,7 +36,8 @@ static bool own_directory(char *path, size_t size)
 
 /* Where the library is, relative to the directory of this code. */
 static const char *const places[] = {
-#ifdef RELOCATABLE /* a wheel: the library is in the package, the programs are where pip puts them */
+#ifdef RELOCATABLE /* a wheel: the library is in the package, the programs are where pip puts them \
+                    */
     "pystuck",
     "../pystuck",
     "../lib/python" PYTHON_SHORT_VERSION "/site-packages/pystuck",
@@ -98,7 +99,7 @@ static const struct stream_tls *load(struct rpyc_error *err)
     }
     tls = dlsym(library, TLS_SYMBOL);
     if (tls && tls->version == TLS_VERSION)
-        return tls;
+        return tls->load(err) == 0 ? tls : NULL;
     error_tls(err, RPYC_TLS_OTHER_LIBRARY,
               TLS_LIBRARY
               " does not belong to this version of librpyc: install both from one build");

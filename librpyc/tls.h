@@ -38,6 +38,9 @@ struct tls_server;
 struct stream_tls {
     unsigned version; /* TLS_VERSION: both libraries must come from one build */
 
+    /* Loads OpenSSL. Must succeed before any other function is called. Errors: RPYC_ETLS. */
+    int (*load)(struct rpyc_error *err);
+
     /* Performs the client's handshake on a connected stream, and sets s->tls_state. host: the
      * server's name, or NULL. After a failure the stream is unchanged, but cannot be used any more.
      * Errors: RPYC_ETLS, RPYC_EINVAL, RPYC_ETIMEOUT, RPYC_ECLOSED, RPYC_ESYSTEM. */
@@ -59,7 +62,7 @@ struct stream_tls {
     void (*thread_end)(void);
 };
 
-#define TLS_VERSION 6
+#define TLS_VERSION 7
 #define TLS_SYMBOL  "rpyc_ssl"
 #define TLS_LIBRARY "librpyc-ssl.so.0"
 

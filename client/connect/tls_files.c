@@ -256,6 +256,8 @@ enum tls_files_trouble tls_files_explain(const struct options *options, const ch
     case RPYC_TLS_OTHER_LIBRARY:
         explain_library(&t);
         break;
+    case RPYC_TLS_NO_OPENSSL: /* the text says what to install */
+        break;
     case RPYC_TLS_SERVER_CA_UNKNOWN:
     case RPYC_TLS_SERVER_EXPIRED:
     case RPYC_TLS_SERVER_NOT_YET_VALID:
