@@ -348,7 +348,10 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
         set_gil(a, p->gil, look, read_ms);
     report_add_missing(a, p, "repr", why);
     report_add_missing(a, p, "source lines", why);
-    report_add_missing(a, p, "greenlets", why);
+    if (!p->greenlets.items)
+        report_add_missing(a, p, "greenlets", why);
+    if (!p->tasks.items)
+        report_add_missing(a, p, "tasks", why);
     if (result == STACKREADER_CUT)
         report_add_missing(a, p, "some threads", "not all can be read");
     ps_without_gil_fill_threads(a, p, activity);
@@ -411,6 +414,7 @@ static void make_reply(struct ps_state *state, const struct report_process *shor
         p.shortage.count = shortage->shortage.count;
         if (!stackreader_reads_locks(state->reader))
             report_add_missing(&a, &p, "locks", "they cannot be read in this release of Python");
+        stackreader_set_absent(state->reader, &a, &p);
         reply_with(w, &a, &p, activity, &look, (deadline_in(0) - start) / 1000000, result);
     }
     madvise(w->memory, RESERVED, MADV_DONTNEED); /* zeroes it */

@@ -694,14 +694,28 @@ static uint64_t main_interpreter(const struct stackreader *r)
     return count > 0 ? interpreters[count - 1] : 0;
 }
 
-bool stackreader_has_module(const struct stackreader *r, const char *name)
+void stackreader_set_absent(const struct stackreader *r, struct arena *arena,
+                            struct report_process *process)
 {
-    const struct python *py = &r->plain;
-    uint64_t address, module;
+    static const char *const names[] = {"greenlet", "asyncio.tasks"};
+    uint64_t interpreters[INTERPRETERS_MAX], imported[2];
+    bool greenlet = false, asyncio = false;
     struct dict modules;
+    size_t count, i;
 
-    return read_member(py, main_interpreter(r), py->offsets->interpreter.modules, &address) &&
-           dict_open(py, address, &modules) && dict_find(py, &modules, name, &module);
+    if (!list_interpreters(&r->plain, interpreters, INTERPRETERS_MAX, &count))
+        return;
+    for (i = 0; i < count; i++) {
+        if (!modules_open(&r->plain, interpreters[i], &modules))
+            return;
+        dict_find_all(&r->plain, &modules, names, 2, imported);
+        greenlet |= imported[0] != 0;
+        asyncio |= imported[1] != 0;
+    }
+    if (!greenlet)
+        process->greenlets.items = arena_array(arena, 0, sizeof(*process->greenlets.items));
+    if (!asyncio)
+        process->tasks.items = arena_array(arena, 0, sizeof(*process->tasks.items));
 }
 
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil)

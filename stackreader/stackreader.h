@@ -77,8 +77,11 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
  * of subinterpreters. */
 int64_t stackreader_activity(const struct stackreader *r, size_t index);
 
-/* True if sys.modules of the main interpreter has a module with this name. */
-bool stackreader_has_module(const struct stackreader *r, const char *name);
+/* Sets process->greenlets and process->tasks, which the reader cannot read, to empty arrays if the
+ * program cannot have any: no interpreter has imported greenlet, or asyncio.tasks. Otherwise
+ * leaves them unknown. */
+void stackreader_set_absent(const struct stackreader *r, struct arena *arena,
+                            struct report_process *process);
 
 /* Reads the GIL of the interpreter at this address; 0: of the main interpreter. Returns false if
  * the GIL cannot be read. Several threads may call this function at the same time. */

@@ -245,8 +245,7 @@ static bool read_python(const struct dump *d, const struct located *python, stru
     if (!reader)
         return false;
     result = stackreader_read(reader, &r->arena, to, &wish);
-    if (!stackreader_has_module(reader, "greenlet"))
-        to->greenlets.items = schema_make(&r->arena, &schema_process, 0);
+    stackreader_set_absent(reader, &r->arena, to);
     stackreader_free(reader);
     if (result == STACKREADER_CUT)
         report_add_missing(&r->arena, to, "some threads", "there are too many to read");
@@ -356,6 +355,8 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
     report_add_missing(&r->arena, p, "repr", no_code);
     if (!p->greenlets.items)
         report_add_missing(&r->arena, p, "greenlets", no_code);
+    if (!p->tasks.items)
+        report_add_missing(&r->arena, p, "tasks", no_code);
     report_add_missing(
         &r->arena, p, "source lines",
         "a file is not on this machine, or has changed since the core file was written");

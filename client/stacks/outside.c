@@ -345,8 +345,7 @@ static bool read_python(const struct outside_process *t, const struct located *p
         result = stackreader_read(reader, &report->arena, to, &wish);
     if (result == STACKREADER_CUT)
         report_add_missing(&report->arena, to, "some threads", "there are too many to read");
-    if (!stackreader_has_module(reader, "greenlet"))
-        to->greenlets.items = schema_make(&report->arena, &schema_process, 0);
+    stackreader_set_absent(reader, &report->arena, to);
     facts_watch_gil(reader, &memory, report, to);
     stackreader_free(reader);
     return result != STACKREADER_NONE;

@@ -170,6 +170,8 @@ void facts_fill(struct report *report, struct report_process *process,
     report_add_missing(&report->arena, process, "source lines", OUTSIDE);
     if (!process->greenlets.items)
         report_add_missing(&report->arena, process, "greenlets", OUTSIDE);
+    if (!process->tasks.items)
+        report_add_missing(&report->arena, process, "tasks", OUTSIDE);
 }
 
 /* ---- The GIL --------------------------------------------------------------------------------- */

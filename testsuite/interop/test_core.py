@@ -216,7 +216,7 @@ def test_what_needs_the_interpreter_is_said_to_be_missing(dumped: Dumped) -> Non
     process = read(dumped.path("written"))
     why = "no code can run in a core file"
     assert process["missing"] == [{"what": "repr", "why": why}]
-    assert process["greenlets"] == []
+    assert (process["greenlets"], process["tasks"]) == ([], [])
     text = pystuck("--core", dumped.path("written")).stdout
     assert text.endswith(f"\nnot shown: the program's own __repr__ ({why})\n")
 

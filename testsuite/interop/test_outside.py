@@ -114,7 +114,7 @@ def test_what_is_not_in_the_memory_is_said_to_be_missing(
     assert [each["what"] for each in process["missing"]] == ["repr"]
     source = [frame["source"] for frame in process["threads"][0]["frames"]]
     assert source == ["main()", "sys.stdin.readline()"]
-    assert process["greenlets"] == []
+    assert (process["greenlets"], process["tasks"]) == ([], [])
     assert process["threads"][0]["state"] == "S"
     assert process["threads"][0]["syscall"]["name"] == "read"
     assert process["threads"][0]["syscall"]["fd"] == 0
@@ -623,7 +623,7 @@ def test_each_python_that_runs_in_the_process_has_an_entry(tmp_path: Path) -> No
 def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
     code = """
 import _thread, os, sys
-sys.modules["greenlet"] = os  # as if greenlet were imported
+sys.modules["greenlet"] = sys.modules["asyncio.tasks"] = os  # as if they were imported
 def work():
     print(_thread.get_native_id(), flush=True)
     os.read(0, 1)
@@ -635,8 +635,10 @@ sys.stdin.readline()
     with start(code, "-S") as running:
         tid = int(running.read_line())
         process = read(running.pid)
-        assert process["greenlets"] is None
-        assert [each["what"] for each in process["missing"]] == ["repr", "greenlets"]
+        assert (process["greenlets"], process["tasks"]) == (None, None)
+        missing = [each["what"] for each in process["missing"]]
+        assert missing == ["repr", "greenlets", "tasks"]
+        assert ", greenlets, asyncio tasks (the stacks were" in pystuck("--pid", running.pid).stdout
         main, other = process["threads"]
         assert (main["native_id"], other["native_id"]) == (running.pid, tid)
         assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"

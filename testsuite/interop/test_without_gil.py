@@ -243,7 +243,8 @@ def test_the_stacks_come_before_the_root(program: Held) -> None:
     shown = [tuple(f) for f in before[str(waiter["ident"])]]
     assert [f[:3] for f in waiter["frames"]] == shown
     whats = {what for what, _ in process["missing"]}
-    assert whats >= {"repr", "source lines", "greenlets"}
+    assert whats >= {"repr", "source lines"}
+    assert [list(process[what]) for what in ("greenlets", "tasks")] == [[], []]
 
 
 @pytest.mark.parametrize("envelope", list(Envelope))
