@@ -21,6 +21,7 @@ extern const struct offsets ps_own_offsets;
     X(interpreter.threads, interpreter_state, threads_head)                                        \
     X(interpreter.gil, interpreter_state, ceval_gil)                                               \
     X(interpreter.modules, interpreter_state, imports_modules)                                     \
+    X(interpreter.sys, interpreter_state, sysdict)                                                 \
     X(thread.next, thread_state, next)                                                             \
     X(thread.ident, thread_state, thread_id)                                                       \
     X(thread.native_id, thread_state, native_thread_id)                                            \

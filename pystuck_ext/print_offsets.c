@@ -26,6 +26,7 @@ _PyRuntimeState _PyRuntime; /* own_offsets.c refers to it */
     X(interpreter.threads)                                                                         \
     X(interpreter.gil)                                                                             \
     X(interpreter.modules)                                                                         \
+    X(interpreter.sys)                                                                             \
     X(gil.locked)                                                                                  \
     X(gil.holder)                                                                                  \
     X(gil.switches)                                                                                \

@@ -32,17 +32,17 @@ struct search {
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 
-/* Reads sys.hexversion of an interpreter. Returns 0 if it cannot be read. Sets *has_modules to true
- * if the interpreter has a sys.modules. */
-static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, bool *has_modules)
+/* Reads sys.hexversion of an interpreter. Returns 0 if it cannot be read. Does not need
+ * sys.modules, which is empty while Python ends. Sets *has_sys to true if the interpreter has a
+ * module sys. */
+static uint32_t read_hexversion(const struct python *py, uint64_t interpreter, bool *has_sys)
 {
-    uint64_t modules, number, version;
-    struct dict d, sys;
+    uint64_t address, number, version;
+    struct dict sys;
 
-    *has_modules =
-        read_member(py, interpreter, py->offsets->interpreter.modules, &modules) && modules != 0;
-    if (!*has_modules || !dict_open(py, modules, &d) || !module_open(py, &d, "sys", &sys) ||
-        !dict_find(py, &sys, "hexversion", &number) || !object_integer(py, number, &version))
+    *has_sys = read_member(py, interpreter, py->offsets->interpreter.sys, &address) && address != 0;
+    if (!*has_sys || !dict_open(py, address, &sys) || !dict_find(py, &sys, "hexversion", &number) ||
+        !object_integer(py, number, &version))
         return 0;
     return (uint32_t)version;
 }
@@ -53,7 +53,7 @@ static void check_version(const struct memory *memory, struct located *python)
 {
     const struct python py = {*memory, &python->offsets, python->runtime};
     int minor = python->offsets.minor, i;
-    bool has_modules = false;
+    bool has_sys = false;
     uint64_t interpreter;
     uint32_t version = 0;
 
@@ -63,9 +63,9 @@ static void check_version(const struct memory *memory, struct located *python)
                          &interpreter) ||
             interpreter == 0)
             return;
-        version = read_hexversion(&py, interpreter, &has_modules);
+        version = read_hexversion(&py, interpreter, &has_sys);
     }
-    if (version == 0 && !has_modules)
+    if (version == 0 && !has_sys)
         return;
     python->state = PYTHON_CONTRADICTS;
     if (version >> 16 != VERSION_OF(minor) >> 16)
@@ -75,15 +75,18 @@ static void check_version(const struct memory *memory, struct located *python)
 }
 
 /* Returns the minor version of a Python that has no _Py_DebugOffsets. Finds the version by the
- * symbols that this Python exports. Returns a number below 9 for a version before 3.9. */
+ * symbols that this Python exports. Returns a number below 9 for a version before 3.9. Returns
+ * MINOR_UNKNOWN for 3.11 and 3.12 if a core file does not contain the value of Py_Version. */
 static int minor_by_symbols(const struct dynamic *d)
 {
     uint64_t address;
     uint32_t version;
 
-    if (dynamic_find(d, "Py_Version", &address) && /* from 3.11 on */
-        memory_read(d->memory, address, &version, sizeof(version)) && version >> 24 == 3)
-        return VERSION_MINOR(version);
+    if (dynamic_find(d, "Py_Version", &address)) { /* from 3.11 on */
+        if (memory_read(d->memory, address, &version, sizeof(version)) && version >> 24 == 3)
+            return VERSION_MINOR(version);
+        return MINOR_UNKNOWN;
+    }
     if (dynamic_find(d, "PyModule_AddObjectRef", &address)) /* from 3.10 on */
         return 10;
     return dynamic_find(d, "PyFrame_GetBack", &address) ? 9 : 8;
@@ -117,14 +120,32 @@ static bool use_debug_offsets(const struct memory *memory, struct located *pytho
     return true;
 }
 
-/* Sets state, version and offsets of a Python of this minor version. */
+/* Sets state, version and offsets of a Python of this minor version. 3.8 and older have no table:
+ * their version is set to 0. */
 static void use_table(const struct memory *memory, struct located *python, int minor)
 {
-    python->version = VERSION_OF(minor);
+    python->version = minor < OFFSETS_MINOR_MIN ? 0 : VERSION_OF(minor);
     if (known_offsets(minor, &python->offsets))
         check_version(memory, python);
     else
         python->state = PYTHON_OTHER_VERSION;
+}
+
+/* Tries the tables of the minor versions from `last` down to `first`. Returns true if the Python is
+ * readable with one of them. Otherwise, its version is not known, and its state is
+ * PYTHON_CONTRADICTS. */
+static bool use_any_table(const struct memory *memory, struct located *python, int first, int last)
+{
+    int minor;
+
+    for (minor = last; minor >= first; minor--) {
+        use_table(memory, python, minor);
+        if (python->state == PYTHON_READABLE)
+            return true;
+    }
+    python->state = PYTHON_CONTRADICTS;
+    python->version = 0;
+    return false;
 }
 
 /* ---- Finding them ---------------------------------------------------------------------------- */
@@ -181,9 +202,10 @@ static void look_at_symbols(struct search *s, const struct mapping *file)
         if (!python || use_debug_offsets(s->memory, python))
             return;
         minor = minor_by_symbols(&d);
-        use_table(s->memory, python, minor);
-        if (minor < OFFSETS_MINOR_MIN)
-            python->version = 0;
+        if (minor == MINOR_UNKNOWN)
+            use_any_table(s->memory, python, 11, 12);
+        else
+            use_table(s->memory, python, minor);
     } else if (dynamic_find(&d, "pypy_main_startup", &address)) {
         python = add(s, file, 0);
         if (python)
@@ -195,37 +217,61 @@ static void look_at_symbols(struct search *s, const struct mapping *file)
     }
 }
 
-/* Adds a Python that exports no symbols. runtime: the address of its _PyRuntime. */
+/* Adds a Python that exports no symbols, unless it cannot be read. runtime: the address at which
+ * its _PyRuntime may be. */
 static void add_hidden(struct search *s, const struct mapping *file, uint64_t runtime)
 {
     struct located *python = add(s, file, runtime);
-    int minor;
 
-    if (!python || use_debug_offsets(s->memory, python))
+    if (!python || use_debug_offsets(s->memory, python) ||
+        use_any_table(s->memory, python, OFFSETS_MINOR_MIN, DEBUG_OFFSETS_MINOR - 1))
         return;
-    for (minor = 12; minor >= 11; minor--) {
-        use_table(s->memory, python, minor);
-        if (python->state == PYTHON_READABLE)
-            return;
-    }
     s->count--;
 }
 
-/* Searches a writable mapping for the cookie of _Py_DebugOffsets. */
-static void search_cookie(struct search *s, const struct mapping *m)
+/* The beginning of _PyRuntime in 3.9 and 3.10, as far as it is the same in both. */
+struct old_runtime {
+    int32_t preinitializing, preinitialized, core_initialized, initialized;
+    uint64_t finalizing, mutex; /* pointers */
+    uint64_t newest, main;      /* pointers to interpreters */
+    int64_t next_id;            /* the ID of the next interpreter */
+};
+
+static bool is_pointer(uint64_t value)
+{
+    return value >= 4096 && value % 8 == 0 && value <= INT64_MAX;
+}
+
+/* True if these bytes may be the beginning of the _PyRuntime of a running Python: the cookie of
+ * _Py_DebugOffsets, or what 3.9 and 3.10 have there. */
+static bool may_be_runtime(const char *bytes)
+{
+    struct old_runtime old;
+
+    if (memcmp(bytes, COOKIE, strlen(COOKIE)) == 0)
+        return true;
+    memcpy(&old, bytes, sizeof(old));
+    return old.preinitializing == 0 && old.preinitialized == 1 && old.core_initialized == 1 &&
+           old.initialized == 1 && old.finalizing == 0 && is_pointer(old.mutex) &&
+           is_pointer(old.newest) && is_pointer(old.main) && old.next_id > 0 &&
+           old.next_id <= INT32_MAX;
+}
+
+/* Searches a writable mapping for _PyRuntime. */
+static void search_mapping(struct search *s, const struct mapping *m)
 {
     uint64_t max = SEARCH_MAX < s->left ? SEARCH_MAX : s->left;
     uint64_t end = m->end - m->start > max ? m->start + max : m->end, at;
-    char chunk[CHUNK_SIZE];
+    char chunk[CHUNK_SIZE + sizeof(struct old_runtime)];
     size_t size, i;
 
     s->left -= end - m->start;
-    for (at = m->start; at < end; at += size) {
+    for (at = m->start; at < end; at += CHUNK_SIZE) {
         size = end - at < sizeof(chunk) ? (size_t)(end - at) : sizeof(chunk);
         if (!memory_read(s->memory, at, chunk, size))
             continue;
-        for (i = 0; i + 8 <= size; i += 8)
-            if (memcmp(chunk + i, COOKIE, 8) == 0)
+        for (i = 0; i < CHUNK_SIZE && i + sizeof(struct old_runtime) <= size; i += 8)
+            if (may_be_runtime(chunk + i))
                 add_hidden(s, m, at + i);
     }
 }
@@ -251,14 +297,19 @@ static void look_at_section(struct search *s, const struct locate_files *files,
     files->close(files, data, size);
 }
 
-/* Finds the Pythons that export no symbols. */
+/* Finds the Pythons that export no symbols: in the data of executables and libraries, which their
+ * files initialize, and in the memory behind it, which is initialized with zeros (.bss). */
 static void find_hidden(struct search *s, const struct locate_files *files)
 {
     const struct mapping *m, *end = s->mappings->items + s->mappings->count;
+    bool is_data = false, is_bss;
 
-    for (m = s->mappings->items; m < end; m++)
-        if (m->writable && m->readable && m->path[0] == '/')
-            search_cookie(s, m);
+    for (m = s->mappings->items; m < end; m++) {
+        is_bss = is_data && m->path[0] == '\0' && m->start == m[-1].end;
+        is_data = m->writable && m->readable && m->path[0] == '/';
+        if (is_data || (is_bss && m->writable && m->readable))
+            search_mapping(s, m);
+    }
     for (m = s->mappings->items; files && m < end; m++)
         if (is_first(m))
             look_at_section(s, files, m);
@@ -350,11 +401,10 @@ void locate_explain(const struct located *python, char *out, size_t size)
                  version);
         return;
     case PYTHON_CONTRADICTS:
-        snprintf(
-            out, size,
-            "runs Python %s, but the memory of this Python is not laid out as expected: Python "
-            "is just starting or ending, or is a modified build",
-            version);
+        snprintf(out, size,
+                 "runs Python %s, but the memory of this Python is not laid out as expected: "
+                 "Python is just starting or ending, or is a modified build",
+                 version[0] ? version : "3.11 or 3.12");
         return;
     case PYTHON_PYPY:
         snprintf(out, size, "runs PyPy, which is not supported: pystuck reads CPython only");

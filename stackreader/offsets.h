@@ -27,6 +27,7 @@ struct offsets {
         int next, id, threads; /* threads: the list of PyThreadState, the newest first */
         int gil;               /* a pointer to the GIL, from 3.12 on */
         int modules;           /* sys.modules, a dict */
+        int sys;               /* the dict of the module sys */
     } interpreter;
     struct {
         int locked, holder;     /* their types: int, PyThreadState * */

@@ -180,7 +180,8 @@ static bool has_written_memory(const struct core *core)
  * Python was found. */
 static enum core_outcome no_python(const struct dump *d, const struct located *python)
 {
-    size_t lost = python ? CORE_NO_FILE : find_lost(d);
+    bool is_known = python && python->state != PYTHON_CONTRADICTS;
+    size_t lost = is_known ? CORE_NO_FILE : find_lost(d);
     char end[LOCATE_TEXT_SIZE];
 
     if (is_cut_off(d, python, lost)) {

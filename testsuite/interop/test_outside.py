@@ -620,6 +620,21 @@ def test_each_python_that_runs_in_the_process_has_an_entry(tmp_path: Path) -> No
         running.kill()
 
 
+def test_a_program_that_is_stuck_while_python_ends_is_read() -> None:
+    """At that time, sys.modules is empty."""
+    code = """
+import os
+class Last:
+    def __del__(self, read=os.read, write=os.write):
+        write(1, b"ready\\n")
+        read(0, 1)
+last = Last()
+"""
+    with start(code) as running:
+        (thread,) = read(running.pid)["threads"]
+        assert [frame["function"] for frame in thread["frames"]] == ["__del__"]
+
+
 def test_threads_that_threading_does_not_know_have_their_native_id() -> None:
     code = """
 import _thread, os, sys

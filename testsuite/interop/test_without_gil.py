@@ -244,7 +244,7 @@ def test_the_stacks_come_before_the_root(program: Held) -> None:
     assert [f[:3] for f in waiter["frames"]] == shown
     whats = {what for what, _ in process["missing"]}
     assert whats >= {"repr", "source lines"}
-    assert [list(process[what]) for what in ("greenlets", "tasks")] == [[], []]
+    assert not whats & {"greenlets", "tasks"}  # their modules are not imported
 
 
 @pytest.mark.parametrize("envelope", list(Envelope))

@@ -4,6 +4,7 @@
 #include <elf.h>
 
 #include "dynamic_symbols.h"
+#include "known_offsets.h"
 #include "locate.h"
 
 #define PAGE 4096
@@ -233,4 +234,95 @@ TEST(only_a_part_of_large_mappings_is_searched_for_the_cookie)
     reads = 0;
     assert_int_equal(locate_pythons(&memory, &all, NULL, found, LOCATE_MAX), 0);
     assert_int_equal(reads, 8 * searched / chunk); /* 512 MB of all */
+}
+
+#define INTERPRETER 0x5000
+#define DICT        0x5800
+#define KEYS        0x5900
+#define KEY         0x5a00
+#define NUMBER      0x5b00
+
+static void put_pointer(uint64_t offset, uint64_t to)
+{
+    *(uint64_t *)at(offset) = only.start + to;
+}
+
+/* Puts the state of a Python at RUNTIME: an interpreter whose dict of sys has only hexversion. */
+static void put_python(int minor)
+{
+    static const char name[] = "hexversion";
+    struct offsets o;
+
+    assert_true(known_offsets(minor, &o));
+    put_pointer(RUNTIME + (uint64_t)o.runtime.interpreters, INTERPRETER);
+    put_pointer(INTERPRETER + (uint64_t)o.interpreter.sys, DICT);
+    put_pointer(DICT + (uint64_t)o.dict.keys, KEYS);
+    if (minor <= 10) {
+        *(uint64_t *)at(KEYS + 8) = 8; /* the size of the hash table */
+        *(uint64_t *)at(KEYS + 32) = 1;
+        put_pointer(KEYS + 48 + 8, KEY);
+        put_pointer(KEYS + 48 + 16, NUMBER);
+    } else {
+        image[KEYS + 9] = 3;  /* the same as a power of 2 */
+        image[KEYS + 10] = 1; /* all keys are str */
+        *(uint64_t *)at(KEYS + 24) = 1;
+        put_pointer(KEYS + 40, KEY);
+        put_pointer(KEYS + 48, NUMBER);
+    }
+    *(uint64_t *)at(KEY + (uint64_t)o.text.length) = strlen(name);
+    *(uint32_t *)at(KEY + (uint64_t)o.text.state) = 1 << 2 | 1 << 5 | 1 << 6; /* compact ASCII */
+    memcpy(at(KEY + (uint64_t)o.text.ascii), name, sizeof(name));
+    *(uint64_t *)at(NUMBER + (uint64_t)o.integer.tag) = minor >= 12 ? 1 << 3 : 1; /* one digit */
+    *(uint32_t *)at(NUMBER + (uint64_t)o.integer.digits) = 0x030001f0U | (unsigned)minor << 16;
+}
+
+TEST(a_python_that_exports_nothing_is_found_by_the_form_of_its_state)
+{
+    struct mapping parts[] = {only, only};
+    const struct mappings both = {parts, 2};
+    struct located found[LOCATE_MAX];
+    int32_t *flags = at(RUNTIME + 128);
+
+    parts[0].end = parts[1].start = only.start + RUNTIME;
+    parts[0].writable = parts[1].writable = true;
+    parts[1].path = "";
+    for (int minor = 9; minor <= 10; minor++) {
+        make_image("something");
+        put_python(minor);
+        memmove(at(RUNTIME + 128), at(RUNTIME), 256);
+        memset(at(RUNTIME), 0, 128);
+        put_pointer(RUNTIME + 128 + 24, DICT); /* a lock */
+        put_pointer(RUNTIME + 128 + 40, INTERPRETER);
+        *(uint64_t *)at(RUNTIME + 128 + 48) = 1;
+        assert_int_equal(locate_pythons(&memory, &both, NULL, found, LOCATE_MAX), 0);
+        flags[1] = flags[2] = flags[3] = 1; /* it is initialized */
+        assert_int_equal(locate_pythons(&memory, &both, NULL, found, LOCATE_MAX), 1);
+        assert_int_equal(found[0].state, PYTHON_READABLE);
+        assert_int_equal(found[0].runtime, only.start + RUNTIME + 128);
+        assert_int_equal(found[0].version, 0x030001f0U | (unsigned)minor << 16);
+        parts[1].start++; /* it is not behind the data of the file */
+        assert_int_equal(locate_pythons(&memory, &both, NULL, found, LOCATE_MAX), 0);
+        parts[1].start--;
+    }
+}
+
+TEST(the_version_of_a_python_is_found_without_the_value_of_py_version)
+{
+    struct located found[LOCATE_MAX];
+    Elf64_Sym *symbols = at(SYMBOLS);
+
+    for (int minor = 11; minor <= 12; minor++) {
+        make_image("_PyRuntime");
+        memcpy(at(NAMES + 100), "Py_Version", sizeof("Py_Version"));
+        symbols[2] = (Elf64_Sym){.st_name = 100, .st_shndx = 1, .st_value = sizeof(image)};
+        memcpy(at(HASHES), (uint32_t[]){1, 3, 1, 0, 2, 0}, 24);
+        put_python(minor);
+        assert_int_equal(locate(found), 1);
+        assert_int_equal(found[0].state, PYTHON_READABLE);
+        assert_int_equal(found[0].version, 0x030001f0U | (unsigned)minor << 16);
+        memset(at(KEY), 0, 256);
+        assert_int_equal(locate(found), 1);
+        assert_int_equal(found[0].state, PYTHON_CONTRADICTS);
+        assert_int_equal(found[0].version, 0);
+    }
 }
