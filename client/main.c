@@ -54,6 +54,9 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2, EXIT_DEADLOCK = 3, EXIT_GIL = 4 };
  * without the server. Used if no prompt or code needs the server, and if --timeout is not given. */
 #define OUTSIDE_AFTER_MS 3000
 
+/* How many descendants of a process without Python are looked at. */
+#define DESCENDANTS_MAX 50
+
 /* How long to wait until the program can run code, if --timeout is not given, in ms. */
 #define ROOT_WAIT_MS 10000
 
@@ -290,6 +293,45 @@ static int failure_of(const struct outside *outside)
                : EXIT_FAILURE;
 }
 
+/* Returns the ID of a descendant of a process that runs Python, such as the program that a shell
+ * has started; 0: none was found. Looks at no more than DESCENDANTS_MAX descendants, and stops at a
+ * process that cannot be read, because this may have taken long. */
+static pid_t find_python_below(const struct options *options)
+{
+    struct family family __attribute__((cleanup(family_free)));
+    enum outside_result result = OUTSIDE_NO_PYTHON;
+    struct outside outside;
+    struct report report;
+    size_t i;
+
+    family_find(&family, options->pid);
+    for (i = 1; i < family.count && i <= DESCENDANTS_MAX && result != OUTSIDE_FAILED; i++) {
+        report_init(&report, STACKS_MEMORY_MAX);
+        result = outside_read(&report, family.pids[i], options->timeout_ms, false, &outside);
+        report_free(&report);
+        if (result == OUTSIDE_READ)
+            return family.pids[i];
+    }
+    return 0;
+}
+
+/* Prints why a process cannot be read. If a descendant can be read, also prints which commands do
+ * so. Returns the exit status. */
+static int report_unreadable(const struct options *options, const struct outside *outside)
+{
+    pid_t below = outside->result == OUTSIDE_NO_PYTHON ? find_python_below(options) : 0;
+    CLEAN_TEXT char *command = below ? process_command(below) : NULL;
+
+    if (below)
+        complain("%s. Its descendant %d (%.*s) runs Python: run 'pystuck --pid %d', or 'pystuck "
+                 "--pid %d --subprocesses'",
+                 outside->why, (int)below, command ? find_brief(command) : 0,
+                 command ? command : "", (int)below, (int)options->pid);
+    else
+        complain("%s", outside->why);
+    return failure_of(outside);
+}
+
 /* Call if the connection to the server of a process failed with *err. Reads the stacks from outside
  * if the process has no server, or if its server does not answer. Returns false if nothing was
  * printed. */
@@ -311,8 +353,7 @@ static bool show_outside(const struct options *options, const struct rpyc_error 
     }
     if (silent)
         return false;
-    complain("%s", outside.why);
-    *status = failure_of(&outside);
+    *status = report_unreadable(options, &outside);
     return true;
 }
 
@@ -476,21 +517,30 @@ static void add_failure(struct report *report, pid_t pid, const char *why, size_
     to->why = report_text(report, why, strlen(why));
 }
 
-/* Prints a heading and the stacks of a process, or why it could not be read. The stacks are in the
- * entries of report->processes from the index `first` on: one entry for each Python. In JSON,
- * prints nothing. */
+/* Prints why processes could not be read: the entries of report->failed from the index `first` on.
+ * In JSON, prints nothing. */
+static void print_failures(const struct options *options, const struct report *report, size_t first)
+{
+    char heading[OUTSIDE_TEXT_SIZE];
+
+    for (; !is_json(options) && first < report->failed.count; first++) {
+        const struct report_text *why = &report->failed.items[first].why;
+
+        snprintf(heading, sizeof(heading), "%.*s", (int)why->len, why->data);
+        stacks_print_heading(stdout, heading, options->format);
+    }
+}
+
+/* Prints a heading and the stacks of a process. The stacks are in the entries of report->processes
+ * from the index `first` on: one entry for each Python. In JSON, prints nothing. */
 static void print_process(const struct options *options, pid_t pid, const struct report *report,
-                          size_t first, const struct outside *outside)
+                          size_t first)
 {
     CLEAN_TEXT char *command = process_command(pid);
     char heading[256];
 
     if (is_json(options))
         return;
-    if (outside->result != OUTSIDE_READ) {
-        stacks_print_heading(stdout, outside->why, options->format);
-        return;
-    }
     snprintf(heading, sizeof(heading), "process %d (%.*s)", (int)pid,
              command ? find_brief(command) : 0, command ? command : "");
     stacks_print_heading(stdout, heading, options->format);
@@ -500,39 +550,68 @@ static void print_process(const struct options *options, pid_t pid, const struct
         stacks_print(stdout, &report->processes.items[first], options->format, options->full);
 }
 
+/* Call if no process of a family could be read. Prints the reasons. status: EXIT_FAILURE if one of
+ * the processes may run Python. Returns the exit status. */
+static int report_failures(const struct report *report, int status)
+{
+    size_t i;
+
+    for (i = 0; i < report->failed.count; i++)
+        complain("%.*s", (int)report->failed.items[i].why.len, report->failed.items[i].why.data);
+    return status == EXIT_FAILURE ? status : EXIT_NO_SERVER;
+}
+
+/* Reads a process of a family, and prints its stacks, or why it could not be read. Before a first
+ * process has been read, only stores the reasons. Returns the exit status. room: the number of
+ * processes of the family. */
+static int show_relative(const struct options *options, pid_t pid, struct report *report,
+                         size_t room, struct outside *outside)
+{
+    size_t first = report->processes.count, failed = report->failed.count, i;
+
+    add_process(options, pid, report, outside);
+    for (i = first; options->seen && i < report->processes.count; i++)
+        stacks_seen_add(options->seen, &report->processes.items[i]);
+    if (outside->result == OUTSIDE_READ) {
+        if (first == 0)
+            print_failures(options, report, 0);
+        print_process(options, pid, report, first);
+        return options->check ? check_from(report, first) : EXIT_SUCCESS;
+    }
+    add_failure(report, pid, outside->why, room);
+    if (first > 0)
+        print_failures(options, report, failed);
+    return outside->result == OUTSIDE_NOT_ALLOWED || outside->result == OUTSIDE_FAILED
+               ? EXIT_FAILURE
+               : EXIT_SUCCESS;
+}
+
 /* For --subprocesses: prints the stacks of a process and of its descendants. Returns the exit
- * status. If the process itself could not be read, the exit status is the result of failure_of().
- * Otherwise, the exit status is the highest of these: EXIT_FAILURE if a descendant that runs Python
- * could not be read, and the statuses that --check has found. */
+ * status. If the process itself could not be read, although it may run Python, the exit status is
+ * the result of failure_of(). Otherwise, the exit status is the highest of these: EXIT_FAILURE if a
+ * descendant that runs Python could not be read, and the statuses that --check has found. */
 static int show_family(const struct options *options)
 {
     struct report report __attribute__((cleanup(report_free)));
     struct family family __attribute__((cleanup(family_free)));
     int status = EXIT_SUCCESS;
     struct outside outside;
-    size_t i, j, first;
+    size_t i;
 
     report_init(&report, STACKS_MEMORY_MAX);
     family_find(&family, options->pid);
     report.schema = REPORT_SCHEMA;
     report.time = (double)time(NULL);
     for (i = 0; i < family.count; i++) {
-        first = report.processes.count;
-        add_process(options, family.pids[i], &report, &outside);
-        for (j = first; options->seen && j < report.processes.count; j++)
-            stacks_seen_add(options->seen, &report.processes.items[j]);
-        if (i == 0 && outside.result != OUTSIDE_READ) {
+        status =
+            worst(status, show_relative(options, family.pids[i], &report, family.count, &outside));
+        if (i == 0 && outside.result != OUTSIDE_READ && outside.result != OUTSIDE_NO_PYTHON) {
             complain("%s", outside.why);
             return failure_of(&outside);
         }
-        if (outside.result == OUTSIDE_NOT_ALLOWED || outside.result == OUTSIDE_FAILED)
-            status = worst(status, EXIT_FAILURE);
-        if (outside.result != OUTSIDE_READ)
-            add_failure(&report, family.pids[i], outside.why, family.count);
-        else if (options->check)
-            status = worst(status, check_from(&report, first));
-        print_process(options, family.pids[i], &report, first, &outside);
     }
+    if (report.processes.count == 0)
+        return report_failures(&report, status);
     outside_conclude(&report);
     stacks_print_findings(stdout, &report.findings, options->format);
     if (report.findings.count > 0 && options->check)

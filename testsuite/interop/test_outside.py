@@ -453,8 +453,9 @@ def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
             wait_until(
                 lambda: "(sleep 1000)" in pystuck("--pid", process.pid).stderr, "it to be started"
             )
-            text = reason(process.pid, status=2)
-            assert f"process {process.pid} (sleep 1000) does not run Python" in text
+            for arguments in ([], ["--subprocesses"]):
+                text = reason(process.pid, *arguments, status=2)
+                assert text.endswith(f"process {process.pid} (sleep 1000) does not run Python\n")
         finally:
             process.kill()
 
@@ -570,7 +571,8 @@ sys.stdin.readline()
         assert "but does not run it" in done.stderr
 
 
-#: Runs another Python in a thread. The thread that loads the library must be the one that uses it.
+#: Runs another Python, which has a deadlock, in a thread. The thread that loads the library must be
+#: the one that uses it.
 SECOND_PYTHON = """
 import ctypes, os, sys, threading
 def run():
@@ -580,11 +582,13 @@ def run():
     library = ctypes.CDLL(None, handle=handle)
     library.Py_InitializeEx(0)
     library.PyRun_SimpleString(b'''
-import os
+import threading
+lock = threading.Lock()
 def inner():
-    os.read(read, 1)
-read, _ = os.pipe()
-print("ready", flush=True)
+    with lock:
+        print("ready", flush=True)
+        with lock:
+            pass
 inner()
 ''')
 threading.Thread(target=run, daemon=True).start()
@@ -598,8 +602,11 @@ def test_each_python_that_runs_in_the_process_has_an_entry(tmp_path: Path) -> No
     running = Running(argv, clean_environment())
     try:
         assert running.read_line() == "ready"
-        wait_until(lambda: "inner" in pystuck("--pid", running.pid).stdout, "inner() to be called")
+        wait_until(lambda: "DEADLOCK" in pystuck("--pid", running.pid).stdout, "the deadlock")
         core = cores.write(running.pid, tmp_path / "core")
+        for how in (["--pid", running.pid], ["--core", core], ["--pid", running.pid, "--subproc"]):
+            done = pystuck(*how, "--check")
+            assert (done.returncode, done.stdout.count("DEADLOCK: ")) == (3, 1), done.stdout
         for arguments in (["--pid", running.pid], ["--core", core]):
             done = pystuck(*arguments, "--json")
             assert done.returncode == 0, done.stderr
@@ -704,6 +711,40 @@ wait()
         assert all(f"process {pid} (" in text for pid in pids)
         of_thread = both_are_read(thread)
         assert of_thread and [each["pid"] for each in of_thread["processes"]] == pids
+
+
+@starts_a_shell
+def test_a_python_that_a_shell_has_started_is_found() -> None:
+    """The deadlock of a process sets the exit status of --check for its whole family."""
+    code = """
+import threading
+lock = threading.Lock()
+with lock:
+    print("ready", flush=True)
+    with lock:
+        pass
+"""
+    shell = Running(["sh", "-c", '"$@"; true', "sh", python(), "-c", code], clean_environment())
+    children: list[str] = []
+    try:
+        assert shell.read_line() == "ready"
+        children += Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+        (child,) = children
+        text = reason(shell.pid, status=2)
+        assert f"process {shell.pid} (sh -c " in text
+        assert f"does not run Python. Its descendant {child} (" in text
+        assert f"run 'pystuck --pid {child}', or 'pystuck --pid {shell.pid} --subproc" in text
+        family = ("--pid", shell.pid, "--subprocesses")
+        wait_until(lambda: pystuck(*family, "--check").returncode == 3, "the deadlock")
+        report = json.loads(pystuck(*family, "--json").stdout)
+        assert [str(each["pid"]) for each in report["processes"]] == [child]
+        assert [each["target"] for each in report["failed"]] == [str(shell.pid)]
+        text = pystuck(*family).stdout
+        assert text.index("does not run Python") < text.index(f"process {child} (")
+    finally:
+        for each in children:
+            os.kill(int(each), signal.SIGKILL)
+        shell.kill()
 
 
 #: What is said about a process that starts or ends meanwhile, by the exit status of pystuck. Status
