@@ -71,6 +71,8 @@ check-on: config.h
 check-aarch64:
 	@abs_srcdir='$(abs_srcdir)' TEST_WIRE='$(filter %.c,$(testsuite_unit_test_wire_SOURCES))' \
 		TEST_REPORT='$(filter %.c,$(testsuite_unit_test_report_SOURCES))' \
+		STACKREADER_MODULE='$(filter %.c,$(testsuite_interop_stackreader_module_la_SOURCES) \
+			$(stackreader_libstackreader_la_SOURCES) $(procfs_libprocfs_la_SOURCES))' \
 		$(srcdir)/testsuite/run-aarch64
 
 # make check-portable: checks that the sources compile with other C libraries.
