@@ -158,7 +158,8 @@ static bool restore(const struct python *py, const struct code_shape *shape, str
     return true;
 }
 
-bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b)
+static bool read_bytecode(const struct python *py, const struct code_shape *shape,
+                          struct bytecode *b)
 {
     ssize_t size;
 
@@ -175,6 +176,14 @@ bool bytecode_read(const struct python *py, const struct code_shape *shape, stru
         b->table_size = (size_t)size;
     }
     return py->offsets->minor < 12 || restore(py, shape, b);
+}
+
+bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b)
+{
+    if (b->code == shape->code)
+        return true;
+    b->code = read_bytecode(py, shape, b) ? shape->code : 0;
+    return b->code != 0;
 }
 
 /* ---- The table of handlers, from 3.11 on ----------------------------------------------------- */

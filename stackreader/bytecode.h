@@ -20,6 +20,7 @@ struct code_shape {
     size_t size;          /* the size of the instructions, in bytes */
     /* 1: the code has the name "acquire" or "release"; -1: it has not; 0: not known */
     int8_t names_acquire, names_release;
+    unsigned generation; /* for use by the caller */
 };
 
 /* Reads the shape of a code object. Returns false if the code object cannot be read, or if its
@@ -38,6 +39,7 @@ struct with_block {
 
 /* Room for the instructions of one code object at a time. */
 struct bytecode {
+    uint64_t code; /* the address of this code object; 0: none */
     unsigned char units[BYTECODE_MAX + 2];
     int16_t depths[BYTECODE_MAX / 2 + 1];
     unsigned char table[BYTECODE_MAX]; /* the table of handlers */
@@ -45,8 +47,8 @@ struct bytecode {
     const struct opcode *opcodes;
 };
 
-/* Reads the instructions and the table of handlers of a code object. Returns false if they cannot
- * be read or do not fit into *b. */
+/* Reads the instructions and the table of handlers of a code object, unless *b already has those of
+ * a code object at this address. Returns false if they cannot be read or do not fit into *b. */
 bool bytecode_read(const struct python *py, const struct code_shape *shape, struct bytecode *b);
 
 /* A try, finally or `with` block that an instruction is in. */

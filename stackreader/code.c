@@ -29,13 +29,18 @@ static size_t code_bytes(const struct offsets *o)
     return (size_t)last + sizeof(uint64_t);
 }
 
-static bool read_members(const struct python *py, uint64_t address, struct code_members *to)
+/* is_now: read the present memory of the process. */
+static bool read_members(const struct python *py, uint64_t address, bool is_now,
+                         struct code_members *to)
 {
     const struct offsets *o = py->offsets;
     unsigned char bytes[CODE_BYTES_MAX];
-    size_t size = code_bytes(o);
+    const size_t size = code_bytes(o);
+    const struct memory *m = &py->memory;
+    const struct memory_piece piece = {address, bytes, size};
 
-    if (!address || size > sizeof(bytes) || !memory_read(&py->memory, address, bytes, size))
+    if (!address || size > sizeof(bytes) ||
+        !(is_now ? memory_read_now(m, &piece, 1) : m->read(m, &piece, 1)))
         return false;
     *to = (struct code_members){
         .type = pointer_at(bytes, o->object.type),
@@ -73,8 +78,10 @@ static bool read_code(const struct python *py, struct code_cache *cache, struct 
 {
     const struct code_members *m = &c->members;
 
-    if (!read_members(py, c->address, &c->members) || !is_code_type(py, cache, m->type))
+    if (!read_members(py, c->address, false, &c->members) || !is_code_type(py, cache, m->type))
         return false;
+    if (cache->in_order)
+        memory_forget(&py->memory);
     c->file = object_text(py, arena, m->file);
     c->name = object_text(py, arena, m->name);
     c->qualname = (struct report_text){NULL, 0};
@@ -124,7 +131,7 @@ bool code_is_same(const struct python *py, struct code *code)
 {
     struct code_members now;
 
-    if (code->valid && read_members(py, code->address, &now) &&
+    if (code->valid && read_members(py, code->address, true, &now) &&
         memcmp(&now, &code->members, sizeof(now)) == 0)
         return true;
     code->valid = false;

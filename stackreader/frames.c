@@ -125,10 +125,12 @@ static const unsigned char *frame_at(const struct python *py, const struct place
                                      unsigned char *bytes)
 {
     size_t size = frame_bytes(py->offsets);
+    struct memory_piece piece;
 
     if (size <= p->size && address >= p->chunk && address - p->chunk <= p->size - size)
         return stack->chunk + (address - p->chunk);
-    return memory_read(&py->memory, address, bytes, size) ? bytes : NULL;
+    piece = (struct memory_piece){address, bytes, size};
+    return memory_read_now(&py->memory, &piece, 1) ? bytes : NULL;
 }
 
 /* Reads the frames from the innermost one (at `address`) to the outermost one into stack. Returns
@@ -186,7 +188,7 @@ static enum frames_state read_once(const struct python *py, uint64_t thread,
     pieces[0] = (struct memory_piece){thread, after, size};
     pieces[1] = (struct memory_piece){p->chunk, stack->chunk, p->size};
     pieces[2] = (struct memory_piece){p->current, &current, sizeof(current)};
-    if (!py->memory.read(&py->memory, pieces, 3) ||
+    if (!memory_read_now(&py->memory, pieces, 3) ||
         !find_place(py, thread, after, stack->chunk_room, &again) || !same_place(p, &again) ||
         (!current && p->top > p->chunk + CHUNK_EMPTY) || !follow(py, p, stack, current))
         return FRAMES_MOVING;
@@ -231,7 +233,7 @@ static bool same_frames(const struct python *py, uint64_t current_at, uint64_t i
     for (i = 0; i < count; i++)
         pieces[i + 1] =
             (struct memory_piece){frames[i].address, bytes[i], frame_bytes(py->offsets)};
-    if (!py->memory.read(&py->memory, pieces, count + 1) || current != innermost)
+    if (!memory_read_now(&py->memory, pieces, count + 1) || current != innermost)
         return false;
     for (i = 0; i < count; i++) {
         parse_frame(py, frames[i].address, bytes[i], &again);
@@ -277,27 +279,38 @@ static bool stays_the_same(const struct python *py, const struct raw_stack *stac
     return true;
 }
 
-static int64_t activity(const struct python *py, pid_t native_id)
+static int64_t activity_of(const struct python *py, pid_t native_id)
 {
     return native_id > 0 && py->memory.activity ? py->memory.activity(&py->memory, native_id) : -1;
 }
 
 bool frames_have_not_run(const struct python *py, pid_t native_id, const struct raw_stack *stack)
 {
-    return stack->activity >= 0 && activity(py, native_id) == stack->activity;
+    return stack->activity >= 0 && activity_of(py, native_id) == stack->activity;
 }
 
-void frames_read(const struct python *py, uint64_t thread, pid_t native_id, struct raw_stack *stack)
+void frames_read_since(const struct python *py, uint64_t thread, int64_t activity,
+                       struct raw_stack *stack)
 {
     struct place place = {0};
 
-    stack->activity = activity(py, native_id);
+    stack->activity = activity;
     stack->state = read_once(py, thread, stack, &place);
     stack->current = place.current;
     if (stack->state != FRAMES_EXACT)
         stack->count = 0;
-    else if (!has_root(py, stack) ||
-             (!frames_have_not_run(py, native_id, stack) && !stays_the_same(py, stack)))
+    else if (!has_root(py, stack))
+        stack->state = FRAMES_MOVING;
+}
+
+void frames_read(const struct python *py, uint64_t thread, pid_t native_id, struct raw_stack *stack)
+{
+    const int64_t before = activity_of(py, native_id);
+
+    memory_forget(&py->memory);
+    frames_read_since(py, thread, before, stack);
+    if (stack->state == FRAMES_EXACT && !frames_have_not_run(py, native_id, stack) &&
+        !stays_the_same(py, stack))
         stack->state = FRAMES_MOVING;
 }
 

@@ -46,7 +46,8 @@ struct raw_stack {
 
 /* Reads the frames of a thread once. Sets the members `count`, `state`, `activity`, `current` and
  * `cut` of *stack. The caller must have set two arrays and their sizes: `frames` and `room` (in
- * frames), `chunk` and `chunk_room` (in bytes).
+ * frames), `chunk` and `chunk_room` (in bytes). Makes the memory forget what was read, so what is
+ * read next is not older than the frames.
  *
  * thread: the address of its PyThreadState. native_id: the kernel's id of the thread, which is used
  * to find out whether the thread runs; 0: unknown. If the state is FRAMES_MOVING, another call may
@@ -54,11 +55,18 @@ struct raw_stack {
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 
+/* Like frames_read, for a thread that is assumed not to have run since it had this activity. The
+ * memory must have forgotten what was read before that moment; it keeps what was read since then.
+ * FRAMES_EXACT is true only if frames_have_not_run returns true afterwards. */
+void frames_read_since(const struct python *py, uint64_t thread, int64_t activity,
+                       struct raw_stack *stack);
+
 /* Waits for a random time of some microseconds, so that readings are not synchronous with a loop of
  * the thread. */
 void frames_wait(void);
 
-/* True if it is known that the thread has not run since frames_read began to read its frames. */
+/* True if it is known that the thread has not run since frames_read began to read its frames, or
+ * since it had the activity that was given to frames_read_since. */
 bool frames_have_not_run(const struct python *py, pid_t native_id, const struct raw_stack *stack);
 
 /* True if the thread has not run since frames_read, or has the same frames again. */

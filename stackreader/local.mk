@@ -25,6 +25,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/memory.h stackreader/memory_self.c \
 	stackreader/memory_core.c stackreader/memory_core.h \
 	stackreader/memory_limit.c stackreader/memory_limit.h \
+	stackreader/memory_pages.c stackreader/memory_pages.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
 	stackreader/names.c stackreader/names.h \
 	stackreader/native_threads.c stackreader/native_threads.h \

@@ -57,8 +57,10 @@ static struct report_text number_text(struct arena *arena, const char *prefix, b
 
 void lock_report_clear(struct lock_report *r)
 {
-    if (r->count > 0)
-        memset(r->objects, 0, sizeof(r->objects));
+    size_t i;
+
+    for (i = 0; i < r->count; i++)
+        memset(r->used[i], 0, sizeof(*r->used[i]));
     r->count = 0;
 }
 

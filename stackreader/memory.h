@@ -22,8 +22,15 @@ struct memory_piece {
 struct memory {
     /* Reads all pieces, at most MEMORY_PIECES_MAX, as close to each other in time as possible.
      * Returns false if a piece cannot be read completely; in this case, the contents of all `to`
-     * are undefined. */
+     * are undefined. If `forget` is not NULL, this function may copy what was read at any moment
+     * since `forget` was called. */
     bool (*read)(const struct memory *m, const struct memory_piece *pieces, size_t count);
+
+    /* Like `read`, but always reads the present memory of the process. NULL: `read` does this. */
+    bool (*read_now)(const struct memory *m, const struct memory_piece *pieces, size_t count);
+
+    /* Forgets what was read. NULL: nothing is remembered. */
+    void (*forget)(const struct memory *m);
 
     /* Returns a number that changes whenever a thread runs: if two calls return the same value, the
      * thread has not run between them. Returns -1 if the number is not known, for example because
@@ -44,6 +51,8 @@ struct memory {
     const void *source; /* data for the functions above, or NULL */
     bool is_forked;     /* it was forked and has not executed a program since; false: not known */
     bool has_gaps;      /* memory of the process may be missing, because this is a core file */
+    bool is_slow;       /* each read is a system call; so it is better to read whole pages, and to
+                         * remember them */
 };
 
 #define MEMORY_PIECES_MAX 256
@@ -58,6 +67,19 @@ struct memory memory_self(void);
 static inline bool memory_read(const struct memory *m, uint64_t address, void *to, size_t size)
 {
     return m->read(m, &(struct memory_piece){address, to, size}, 1);
+}
+
+/* Reads the pieces as `read_now` does. */
+static inline bool memory_read_now(const struct memory *m, const struct memory_piece *pieces,
+                                   size_t count)
+{
+    return m->read_now ? m->read_now(m, pieces, count) : m->read(m, pieces, count);
+}
+
+static inline void memory_forget(const struct memory *m)
+{
+    if (m->forget)
+        m->forget(m);
 }
 
 /* Reads a pointer. Returns false if it cannot be read. */

@@ -6,9 +6,9 @@ static const struct memory *limited(const struct memory *m)
     return &((const struct memory_limit *)m->source)->memory;
 }
 
-static bool read_pieces(const struct memory *m, const struct memory_piece *pieces, size_t count)
+/* Subtracts what a read costs from what is left. Returns false if too little is left. */
+static bool pay(struct memory_limit *limit, const struct memory_piece *pieces, size_t count)
 {
-    struct memory_limit *limit = (struct memory_limit *)(uintptr_t)m->source;
     size_t i;
 
     limit->left -= READ_COST;
@@ -18,7 +18,26 @@ static bool read_pieces(const struct memory *m, const struct memory_piece *piece
         else
             limit->left -= (int64_t)pieces[i].size;
     }
-    return limit->left >= 0 && limit->memory.read(&limit->memory, pieces, count);
+    return limit->left >= 0;
+}
+
+static bool read_pieces(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    struct memory_limit *limit = (struct memory_limit *)(uintptr_t)m->source;
+
+    return pay(limit, pieces, count) && limit->memory.read(&limit->memory, pieces, count);
+}
+
+static bool read_now(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    struct memory_limit *limit = (struct memory_limit *)(uintptr_t)m->source;
+
+    return pay(limit, pieces, count) && memory_read_now(&limit->memory, pieces, count);
+}
+
+static void forget(const struct memory *m)
+{
+    memory_forget(limited(m));
 }
 
 static int64_t activity(const struct memory *m, pid_t thread)
@@ -41,13 +60,16 @@ struct memory memory_limit(struct memory_limit *limit)
     const struct memory *m = &limit->memory;
 
     return (struct memory){.read = read_pieces,
+                           .read_now = read_now,
+                           .forget = forget,
                            .activity = m->activity ? activity : NULL,
                            .has_thread = m->has_thread ? has_thread : NULL,
                            .futex = m->futex ? futex : NULL,
                            .pid = m->pid,
                            .source = limit,
                            .is_forked = m->is_forked,
-                           .has_gaps = m->has_gaps};
+                           .has_gaps = m->has_gaps,
+                           .is_slow = m->is_slow};
 }
 
 int64_t memory_limit_left(const struct memory *m)

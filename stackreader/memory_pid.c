@@ -298,6 +298,7 @@ struct memory memory_pid(const struct memory_pid *m)
                            .futex = read_futex,
                            .has_thread = has_thread,
                            .pid = own,
+                           .is_slow = true,
                            .is_forked =
                                read_thread(m, m->pid, "stat", stat) && procfs_is_forked(stat),
                            .source = m};

@@ -183,6 +183,7 @@ struct memory memory_self(void)
                        .has_thread = has_thread,
                        .futex = read_futex,
                        .pid = getpid(),
+                       .is_slow = true,
                        .is_forked = is_forked()};
     char from = 1, to;
 

@@ -9,6 +9,9 @@
  *  - the code objects were in the cache before the frames were read, or the thread has not run
  *    since the frames were read; and
  *  - the code objects are still the same after everything was read.
+ *
+ * If the thread has not run since a moment before the first code object was read, it has had its
+ * code objects all the time. So nothing needs to be compared.
  */
 #include "stack.h"
 
@@ -60,6 +63,38 @@ static bool same_codes(const struct python *py, struct code_cache *cache, struct
     return same;
 }
 
+/* True if the code objects of all frames were read. */
+static bool has_codes(const struct python *py, const struct raw_stack *stack)
+{
+    const struct raw_frame *f;
+
+    for (f = stack->frames; f < stack->frames + stack->count; f++) {
+        if (!frame_is_shim(py, f) && !(f->read && f->read->valid))
+            return false;
+    }
+    return true;
+}
+
+/* Reads the stack of a thread that is assumed not to have run since it had this activity. Returns
+ * false if it has run, or if its stack cannot be exact for another reason. */
+static bool try_since(const struct python *py, struct code_cache *cache, struct arena *arena,
+                      uint64_t thread, pid_t native_id, int64_t activity, struct raw_stack *stack)
+{
+    bool all_known;
+
+    cache->in_order = false;
+    frames_read_since(py, thread, activity, stack);
+    if (stack->state != FRAMES_EXACT)
+        return false;
+    all_known = read_codes(py, cache, arena, stack);
+    read_lines(py, cache, stack);
+    if (has_codes(py, stack) && frames_have_not_run(py, native_id, stack))
+        return true;
+    if (!all_known)
+        code_cache_clear(cache);
+    return false;
+}
+
 /* Reads the stack once. Returns false if the stack is moving. In this case, another try may
  * succeed. */
 static bool try_once(const struct python *py, struct code_cache *cache, struct arena *arena,
@@ -67,6 +102,7 @@ static bool try_once(const struct python *py, struct code_cache *cache, struct a
 {
     bool all_known;
 
+    cache->in_order = true;
     frames_read(py, thread, native_id, stack);
     if (stack->state != FRAMES_EXACT)
         return stack->state == FRAMES_UNREADABLE;
@@ -78,13 +114,15 @@ static bool try_once(const struct python *py, struct code_cache *cache, struct a
 }
 
 void stack_read(const struct python *py, struct code_cache *cache, struct arena *arena,
-                uint64_t thread, pid_t native_id, struct raw_stack *stack)
+                uint64_t thread, pid_t native_id, int64_t activity, struct raw_stack *stack)
 {
     const int64_t enough = memory_limit_left(&py->memory) - THREAD_LIMIT;
     int i;
 
     if (cache->count > CODE_CACHE_SIZE / 4)
         code_cache_clear(cache);
+    if (activity >= 0 && try_since(py, cache, arena, thread, native_id, activity, stack))
+        return;
     for (i = 0; i < STACK_TRIES && memory_limit_left(&py->memory) > enough; i++) {
         if (i > 0)
             frames_wait();

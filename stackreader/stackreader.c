@@ -14,6 +14,7 @@
 #include "locals.h"
 #include "lock_report.h"
 #include "memory_limit.h"
+#include "memory_pages.h"
 #include "names.h"
 #include "native_threads.h"
 #include "objects.h"
@@ -31,6 +32,7 @@ struct stackreader {
     struct python python; /* with a limit for its memory; only stackreader_read may use it */
     struct python plain;  /* the same process without a limit */
     struct memory_limit limit;
+    struct memory_pages pages; /* those of `python` that are kept; only if reading is slow */
     struct raw_stack stack;
     struct code_cache cache;
     struct stdlib stdlib; /* that of the interpreter whose threads are being read */
@@ -56,7 +58,8 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
     size_t checks = page_up(THREADS_MAX * sizeof(struct thread_check));
     size_t codes = page_up(CODE_CACHE_SIZE * sizeof(struct code));
-    size_t size = self + frames + 2 * states + checks + codes + CHUNK_MAX + LINES_ROOM;
+    size_t pages = memory->is_slow ? (size_t)PAGES_KEPT * PAGE_BYTES : 0;
+    size_t size = self + frames + 2 * states + checks + codes + CHUNK_MAX + LINES_ROOM + pages;
     struct stackreader *r;
     char *at;
 
@@ -76,7 +79,9 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     r = (struct stackreader *)(void *)at;
     r->size = size;
     r->plain = (struct python){*memory, offsets, runtime};
-    r->limit.memory = *memory;
+    r->pages.memory = *memory;
+    r->pages.copies = (unsigned char(*)[PAGE_BYTES])(void *)(at + size - pages);
+    r->limit.memory = memory->is_slow ? memory_pages(&r->pages) : *memory;
     r->python = (struct python){memory_limit(&r->limit), offsets, runtime};
     at += self;
     r->stack.frames = (struct raw_frame *)(void *)at;
@@ -109,6 +114,14 @@ void stackreader_refuse_locks(struct stackreader *r)
 bool stackreader_reads_locks(const struct stackreader *r)
 {
     return !r->refuses_locks;
+}
+
+/* Makes the reader forget what it has read of the objects of the process. Does not make it forget
+ * files, functions and lines of frames. */
+static void forget(struct stackreader *r)
+{
+    memory_forget(&r->python.memory);
+    value_room_clear(&r->values);
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -322,6 +335,7 @@ static bool gather_facts(struct stackreader *r, pid_t native_id)
         return true;
     if (!frames_are_same(py, native_id, &r->stack))
         return false;
+    forget(r);
     waits_gather(py, &r->stdlib, &r->values, &r->stack, native_id, &r->facts_again);
     return frames_are_same(py, native_id, &r->stack) &&
            memcmp((const void *)&r->facts, (const void *)&r->facts_again, sizeof(r->facts)) == 0;
@@ -377,6 +391,7 @@ static bool locks_are_same(struct stackreader *r, const struct report_thread *t,
 
     if (check->activity >= 0 && m->activity(m, native_id) == check->activity)
         return true;
+    value_room_clear(&r->values);
     for (i = 0; i < STACK_TRIES; i++) {
         frames_read(&r->python, check->state, native_id, &r->stack);
         if (r->stack.state != FRAMES_MOVING)
@@ -406,9 +421,12 @@ static void read_locks_again(struct stackreader *r, struct report_process *p, si
     }
 }
 
-static bool set_thread(struct stackreader *r, struct arena *arena, struct report_thread *t,
-                       struct names *names, uint64_t state)
+/* Sets all members of a thread that do not depend on its frames. Returns the thread's activity. */
+static int64_t set_thread(struct stackreader *r, struct arena *arena, struct report_thread *t,
+                          struct names *names, uint64_t state)
 {
+    const struct memory *m = &r->python.memory;
+
     set_ids(r, arena, t, state);
     names_fill(&r->python, names, arena, t);
     check_native_id(r, t);
@@ -417,7 +435,17 @@ static bool set_thread(struct stackreader *r, struct arena *arena, struct report
         t->main =
             t->native_id == r->python.memory.pid && t->interpreter == 0 ? BOOL_TRUE : BOOL_FALSE;
     set_title(arena, t);
-    stack_read(&r->python, &r->cache, arena, state, clock_of(t), &r->stack);
+    return m->activity && clock_of(t) > 0 ? m->activity(m, clock_of(t)) : -1;
+}
+
+/* Sets the frames of a thread. activity: the result of set_thread. Returns false if the arena is
+ * full. */
+static bool set_stack(struct stackreader *r, struct arena *arena, struct report_thread *t,
+                      uint64_t state, int64_t activity)
+{
+    stack_read(&r->python, &r->cache, arena, state, clock_of(t), activity, &r->stack);
+    if (r->stack.activity < 0 || r->stack.activity != activity)
+        value_room_clear(&r->values);
     if (r->stack.state == FRAMES_UNREADABLE)
         return !arena->failed;
     t->exact = r->stack.state == FRAMES_EXACT && !r->stack.cut ? BOOL_TRUE : BOOL_FALSE;
@@ -500,51 +528,80 @@ static bool is_enough(const struct reading *from)
     return max > 0 && from->process->threads.count >= max;
 }
 
+/* Adds the threads of an interpreter to the report, without their frames, and reads their activity.
+ * states: `count` thread states, the newest first. */
+static void list_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
+                         size_t count)
+{
+    struct stackreader *r = from->reader;
+    struct report_process *p = from->process;
+    struct names names;
+    uint64_t id = 0;
+    size_t i;
+
+    names_find(&r->python, interpreter, &names);
+    read_member(&r->python, interpreter, r->python.offsets->interpreter.id, &id);
+    for (i = count; i > 0 && !is_enough(from) && r->limit.left >= 0; i--, p->threads.count++) {
+        struct report_thread *t = &p->threads.items[p->threads.count];
+        struct thread_check *check = &r->checks[p->threads.count];
+
+        memset(t, 0, sizeof(*t));
+        schema_init(&schema_thread, t);
+        t->interpreter = (int64_t)id;
+        *check = (struct thread_check){.state = states[i - 1], .is_first = i == count};
+        check->activity = set_thread(r, from->arena, t, &names, states[i - 1]);
+    }
+}
+
+/* Reads the frames, the local variables and the locks of a thread of the report. Returns false if
+ * the arena is full, or too much was read. */
+static bool fill_thread(struct reading *from, size_t index)
+{
+    struct stackreader *r = from->reader;
+    struct report_process *p = from->process;
+    struct report_thread *t = &p->threads.items[index];
+    struct thread_check *check = &r->checks[index];
+
+    if (!set_stack(r, from->arena, t, check->state, check->activity) || r->limit.left < 0)
+        return false;
+    check->activity = r->stack.activity;
+    if (from->wish->locals && !r->refuses_locks && r->limit.left > from->limit / 2)
+        set_locals(r, from->arena, t);
+    if (from->locks)
+        set_locks(r, from->arena, t, check);
+    if (p->gil && check->state == from->gil_holder) {
+        p->gil->holder = t->id;
+        from->holder = t->ident;
+    }
+    return true;
+}
+
 /* Reads the threads of one interpreter. Sets from->cut if some of them were not read, because the
  * arena is full, max_threads is reached, or too much was read. */
 static void add_threads(struct reading *from, uint64_t interpreter, const uint64_t *states,
                         size_t count)
 {
+    struct stackreader *r = from->reader;
     struct report_process *p = from->process;
-    struct thread_check *check;
-    struct report_thread *t;
-    struct names names;
-    uint64_t id = 0;
-    size_t first = p->threads.count, i;
+    size_t first = p->threads.count, end, i;
 
-    names_find(&from->reader->python, interpreter, &names);
-    if (from->locks && count > 0)
-        stdlib_find(&from->reader->python, interpreter, &from->reader->stdlib);
-    read_member(&from->reader->python, interpreter, from->reader->python.offsets->interpreter.id,
-                &id);
-    for (i = count; i > 0 && !is_enough(from); i--) {
-        t = &p->threads.items[p->threads.count];
-        memset(t, 0, sizeof(*t));
-        schema_init(&schema_thread, t);
-        t->interpreter = (int64_t)id;
-        if (!set_thread(from->reader, from->arena, t, &names, states[i - 1]) ||
-            from->reader->limit.left < 0)
-            break;
-        check = &from->reader->checks[p->threads.count];
-        *check = (struct thread_check){.state = states[i - 1],
-                                       .activity = from->reader->stack.activity,
-                                       .is_first = i == count};
-        if (from->wish->locals && !from->reader->refuses_locks &&
-            from->reader->limit.left > from->limit / 2)
-            set_locals(from->reader, from->arena, t);
-        if (from->locks)
-            set_locks(from->reader, from->arena, t, check);
-        if (p->gil && states[i - 1] == from->gil_holder) {
-            p->gil->holder = t->id;
-            from->holder = t->ident;
-        }
-        p->threads.count++;
+    memory_forget(&r->python.memory);
+    list_threads(from, interpreter, states, count);
+    end = p->threads.count;
+    /* What is read from here on is not older than the activity of each thread. */
+    forget(r);
+    code_cache_clear(&r->cache);
+    if (from->locks && end > first)
+        stdlib_find(&r->python, interpreter, &r->stdlib);
+    for (i = first; i < end && fill_thread(from, i); i++) {
     }
-    if (i > 0)
+    p->threads.count = i;
+    if (i < first + count)
         from->cut = true;
+    memory_forget(&r->python.memory);
     remove_ended(from, interpreter, states, count, first);
     if (from->locks)
-        read_locks_again(from->reader, p, first);
+        read_locks_again(r, p, first);
 }
 
 static bool is_skipped(const struct reading *from, int64_t ident)
@@ -622,6 +679,7 @@ static void finish_locks(struct reading *from)
                                        .skip = from->wish->skip,
                                        .skipped = from->wish->skipped};
 
+    forget(r); /* the locks must be read after read_locks_again */
     lock_report_finish(&reporting, from->process, has_ended, from);
 }
 
@@ -664,8 +722,8 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
                               .locks = wish && wish->locks && !r->refuses_locks,
                               .holder = REPORT_UNKNOWN};
 
+    forget(r);
     code_cache_clear(&r->cache); /* its texts belong to the arena of an earlier report */
-    value_room_clear(&r->values);
     lock_report_clear(&r->locks);
     reading.limit = reading.wish->limit > 0 ? reading.wish->limit : STACKREADER_LIMIT;
     r->limit.left = reading.limit;

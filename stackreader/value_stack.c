@@ -7,9 +7,8 @@
 
 void value_room_clear(struct value_room *room)
 {
-    memset(room->shapes, 0, sizeof(room->shapes));
-    memset(room->blocks, 0, sizeof(room->blocks));
-    memset(room->calls, 0, sizeof(room->calls));
+    room->generation++;
+    room->bytecode.code = 0;
 }
 
 static size_t hash_of(uint64_t code, int64_t offset)
@@ -23,8 +22,9 @@ struct code_shape *value_shape(const struct python *py, struct value_room *room,
 {
     struct code_shape *s = &room->shapes[hash_of(code, 0)];
 
-    if (code && s->code == code)
+    if (code && s->code == code && s->generation == room->generation)
         return s;
+    s->generation = room->generation;
     if (code && code_shape_read(py, code, s))
         return s;
     s->code = 0;
@@ -166,9 +166,13 @@ static const struct blocks_entry *find_blocks(const struct python *py, struct va
     struct try_block blocks[TRY_BLOCKS_MAX];
     size_t count, i;
 
-    if (py->offsets->minor >= 11 && e->code == frame->code && e->offset == offset)
+    if (py->offsets->minor >= 11 && e->generation == room->generation && e->code == frame->code &&
+        e->offset == offset)
         return e;
-    *e = (struct blocks_entry){.code = frame->code, .offset = offset};
+    e->generation = room->generation;
+    e->code = frame->code;
+    e->offset = offset;
+    e->count = 0;
     count = value_stack_try_blocks(py, room, frame, blocks);
     for (i = 0; i < count && e->count < WITH_BLOCKS_MAX; i++)
         e->count += bytecode_with_block(&room->bytecode, py->offsets->minor, &blocks[i],
@@ -219,9 +223,10 @@ static const struct call_entry *find_call(const struct python *py, struct value_
     int64_t offset = frame_address(py, frame);
     struct call_entry *e = &room->calls[hash_of(frame->code, offset)];
 
-    if (e->code == frame->code && e->offset == offset)
+    if (e->generation == room->generation && e->code == frame->code && e->offset == offset)
         return e;
-    *e = (struct call_entry){.code = frame->code, .offset = offset, .depth = -1};
+    *e = (struct call_entry){
+        .generation = room->generation, .code = frame->code, .offset = offset, .depth = -1};
     if (!bytecode_read(py, shape, &room->bytecode))
         return e;
     e->instruction = bytecode_at(&room->bytecode, offset);

@@ -34,6 +34,7 @@ struct c_call {
 
 /* A cache entry: the `with` blocks that an instruction is in. */
 struct blocks_entry {
+    unsigned generation;
     uint64_t code;
     int64_t offset;
     size_t count;
@@ -43,15 +44,18 @@ struct blocks_entry {
 /* A cache entry: the instruction of a call, and the depth of the value stack before this
  * instruction. */
 struct call_entry {
+    unsigned generation;
     uint64_t code;
     int64_t offset;
     struct instruction instruction;
     int depth; /* -1: not known */
 };
 
-/* Room for one code object, and caches. Clear the caches before each report, because a code object
- * may have been freed, and another code object may be at its address. */
+/* Room for one code object, and caches. Clear the caches before each report, and whenever a thread
+ * has run, because a code object may have been freed, and another code object may be at its
+ * address. An entry is valid if its generation is that of the room. */
 struct value_room {
+    unsigned generation;
     struct bytecode bytecode;
     struct code_shape shapes[VALUE_CACHE_SIZE];
     struct blocks_entry blocks[VALUE_CACHE_SIZE];

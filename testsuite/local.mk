@@ -151,6 +151,7 @@ testsuite_unit_test_stackreader_SOURCES = \
 	testsuite/unit/test_locate.c \
 	testsuite/unit/test_lock_report.c \
 	testsuite/unit/test_mappings.c \
+	testsuite/unit/test_memory_pages.c \
 	testsuite/unit/test_native_threads.c \
 	testsuite/unit/test_objects.c
 testsuite_unit_test_stackreader_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader

@@ -3,8 +3,9 @@
  * The stack reader on the image of a Python process (image.h) whose bytes the input changes, and
  * what the client makes of the answer: conclusions, text and JSON.
  *
- * Input: a byte, whose bits say how the CPU clocks of threads run and how the GIL was held; then
- * changes, of 8 bytes each. FUZZ_IMAGE names the file of the image.
+ * Input: a byte, whose bits say how the CPU clocks of threads run, how the GIL was held, and
+ * whether the reader keeps the pages that it has read; then changes, of 8 bytes each. FUZZ_IMAGE
+ * names the file of the image.
  */
 #include "fuzz_stackreader.h"
 
@@ -186,6 +187,7 @@ static size_t find_states(int64_t ident, uint64_t *states, size_t room)
 struct input {
     enum image_clock clock;
     int64_t at_least_ms;
+    bool keeps_pages;
     struct image_change changes[CHANGES_MAX];
     size_t count, later; /* how many changes there are, and how many are not made at once */
 };
@@ -200,7 +202,9 @@ static void parse(struct input *in, const uint8_t *data, size_t size)
     uint8_t first = size > 0 ? data[0] : 0;
     size_t i;
 
-    *in = (struct input){.clock = first % 3, .at_least_ms = first & 64 ? 100 : REPORT_UNKNOWN};
+    *in = (struct input){.clock = first % 3,
+                         .at_least_ms = first & 64 ? 100 : REPORT_UNKNOWN,
+                         .keeps_pages = first & 128};
     for (i = 1; size - i >= 8 && size > i && in->count < CHANGES_MAX; i += 8)
         memcpy(&in->changes[in->count++], data + i, 8);
     qsort(in->changes, in->count, sizeof(*in->changes), compare_changes);
@@ -382,6 +386,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     change(&in, 0);
     image_schedule(&in.changes[in.count - in.later], in.later);
     memory = image_memory(in.clock);
+    memory.is_slow = in.keeps_pages;
     p = schema_make(&arena, &schema_process, 1);
     must(p);
     result = read_stacks(&memory, &arena, p);

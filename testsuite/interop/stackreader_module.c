@@ -171,9 +171,18 @@ static PyObject *process_object(void)
                          objects_object());
 }
 
+static long long reads; /* how often memory was read: each time is a system call */
+static struct memory own_memory;
+
+static bool read_and_count(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    reads++;
+    return own_memory.read(m, pieces, count);
+}
+
 static bool open_reader(void)
 {
-    struct memory memory = memory_self();
+    struct memory memory;
     const char *why;
 
     if (reader)
@@ -182,6 +191,8 @@ static bool open_reader(void)
         PyErr_SetString(PyExc_RuntimeError, "Python itself publishes other offsets");
         return false;
     }
+    memory = own_memory = memory_self();
+    memory.read = read_and_count;
     reader = stackreader_new(&memory, &ps_own_offsets, (uint64_t)(uintptr_t)_PyRuntime, &why);
     if (!reader)
         PyErr_SetString(PyExc_RuntimeError, why);
@@ -235,25 +246,8 @@ static int64_t cpu_time(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Reads with different limits. Returns the smallest one that is enough, in reads: a read of n bytes
- * counts as 1 + n / READ_COST. */
-static int64_t reads_needed(struct stackreader_wish *wish)
-{
-    int64_t low = 0, high = STACKREADER_LIMIT / READ_COST, middle;
-
-    while (low + 1 < high) {
-        middle = (low + high) / 2;
-        wish->limit = middle * READ_COST;
-        if (read_wish(wish))
-            high = middle;
-        else
-            low = middle;
-    }
-    return high;
-}
-
-/* cost(times, locks) -> (the least CPU time of one reading in seconds, how many reads it needs).
- * This thread keeps the GIL. */
+/* cost(times, locks) -> (the least CPU time of one reading in seconds, how often the last one read
+ * memory). This thread keeps the GIL. */
 static PyObject *cost(PyObject *self, PyObject *args)
 {
     struct stackreader_wish wish = {0};
@@ -266,12 +260,13 @@ static PyObject *cost(PyObject *self, PyObject *args)
     wish.locks = locks;
     while (times-- > 0) {
         start = cpu_time();
+        reads = 0;
         if (!read_wish(&wish))
             return PyErr_Format(PyExc_RuntimeError, "cannot read");
         used = cpu_time() - start;
         least = used < least ? used : least;
     }
-    return Py_BuildValue("(dL)", (double)least / 1e9, (long long)reads_needed(&wish));
+    return Py_BuildValue("(dL)", (double)least / 1e9, reads);
 }
 
 /* ---- While Python runs ----------------------------------------------------------------------- */

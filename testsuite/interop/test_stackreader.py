@@ -91,11 +91,12 @@ def test_a_thread_with_frames_in_several_interpreters_is_one_thread() -> None:
 
 
 def test_ten_threads_are_read_with_few_system_calls() -> None:
-    """Each reading of memory is a system call of about 0.7 us, which takes most of the time."""
+    """Each reading of memory is a system call of about 0.7 us, which takes most of the time.
+    Without pages that are kept, it needs 500 to 740 for the frames, and 1,800 to 2,600 for all."""
     found = run("stacks_cost.py")
     print(found)
-    assert found["frames"][1] <= 1000
-    assert found["all"][1] <= 3000
+    assert found["frames"][1] <= 450
+    assert found["all"][1] <= 700
 
 
 def test_the_offsets_that_are_known_of_this_version_are_those_in_its_headers() -> None:

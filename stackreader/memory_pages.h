@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The memory of a process, of which whole pages are read and kept. The many small reads of a report
+ * are of few pages, and most of their cost is that of the system calls.
+ */
+#ifndef STACKREADER_MEMORY_PAGES_H
+#define STACKREADER_MEMORY_PAGES_H
+
+#include "memory.h"
+
+#define PAGE_BYTES    4096
+#define PAGES_KEPT    1024 /* a power of 2 */
+#define PAGES_AT_ONCE 64   /* the most pages that one read may need; larger reads keep no copies */
+
+/* A page of which a copy is kept, if its generation is that of struct memory_pages. */
+struct kept_page {
+    uint64_t number; /* the address, in pages */
+    uint64_t generation;
+};
+
+struct memory_pages {
+    struct memory memory;                /* the memory that keeps no copies */
+    uint64_t generation;                 /* how often the copies were forgotten, from 1 on */
+    size_t count;                        /* the pages that are kept */
+    struct kept_page kept[PAGES_KEPT];   /* a hash table by `number` */
+    unsigned char (*copies)[PAGE_BYTES]; /* PAGES_KEPT of them, one for each item of `kept` */
+};
+
+/* Returns the same memory, whose member `read` copies from the pages that are kept until
+ * memory_forget is called. The caller must have set pages->memory and pages->copies, and zeroed the
+ * rest. *pages must stay valid as long as the result. */
+struct memory memory_pages(struct memory_pages *pages);
+
+#endif
