@@ -15,10 +15,10 @@ idents = [threading.get_ident()]
 
 
 def counted(name):
-    def method(self, *arguments):
+    def method(self, *arguments, **options):
         if threading.get_ident() not in idents:
             called.append(name)
-        return getattr(asyncio.Task, name)(self, *arguments)
+        return getattr(asyncio.Task, name)(self, *arguments, **options)
 
     return method
 
