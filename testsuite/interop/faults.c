@@ -181,7 +181,14 @@ PUBLIC void *malloc(size_t size)
 
 PUBLIC void *calloc(size_t n, size_t size)
 {
+    /* Before glibc 2.34, dlsym() calls calloc(). It does without, if calloc() fails. */
+    static __thread bool within_dlsym;
+
+    if (within_dlsym)
+        return NULL;
+    within_dlsym = true;
     REAL(calloc);
+    within_dlsym = false;
     return FAILS(KIND_MEMORY) ? NULL : COUNTED(real(n, size));
 }
 
