@@ -7,6 +7,7 @@ A program whose name ends with _twin looks like a deadlock and is none, or its h
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -224,6 +225,9 @@ for Semaphore slots
 """,
 }
 
+#: Before 3.11, code objects have no qualified names.
+CONDITION_WAIT = "threading.Condition.wait" if sys.version_info >= (3, 11) else "threading.wait"
+
 #: Programs whose reasons are only known to a server, since the stack reader knows no tasks.
 REASONS_OF_TASKS = {
     "tasks.py": """\
@@ -242,10 +246,10 @@ second apparently waits for first (tasks_twin.py:11), which awaits attempt, with
       # waits for an asyncio.Lock, holder not known
     # waits for asyncio.Lock a, apparently held by first since tasks_twin.py:8, which awaits attempt
 """,
-    "own_loop.py": """\
+    "own_loop.py": f"""\
 DEADLOCK: MainThread waits for the result of a Future that it computes itself
   MainThread (own_loop.py:11) waits for the result of a Future, computed by itself
-the asyncio loop of MainThread is blocked by a synchronous call: threading.Condition.wait \
+the asyncio loop of MainThread is blocked by a synchronous call: {CONDITION_WAIT} \
 (own_loop.py:11), waits for the result of a Future, computed by itself
   # in the deadlock above: waits for the result of a Future, computed by itself
   # running in MainThread
