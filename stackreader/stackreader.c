@@ -727,7 +727,7 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     lock_report_clear(&r->locks);
     reading.limit = reading.wish->limit > 0 ? reading.wish->limit : STACKREADER_LIMIT;
     r->limit.left = reading.limit;
-    if (!read_interpreters(&reading))
+    if (!read_interpreters(&reading) || process->threads.count == 0)
         return STACKREADER_NONE;
     remove_skipped(&reading);
     if (!reading.wish->states)

@@ -250,7 +250,7 @@ static bool read_python(const struct dump *d, const struct located *python, stru
     stackreader_free(reader);
     if (result == STACKREADER_CUT)
         report_add_missing(&r->arena, to, "some threads", "there are too many to read");
-    return result != STACKREADER_NONE && to->threads.count > 0;
+    return result != STACKREADER_NONE;
 }
 
 /* ---- The process ----------------------------------------------------------------------------- */
