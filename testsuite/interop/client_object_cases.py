@@ -283,20 +283,23 @@ def a_request_is_served_while_the_one_of_another_thread_is_called_back(c: Any) -
     assert results == ["in time"]
 
 
+class TextFile:
+    """A file that keeps the text that is written to it."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
 @case
 def a_file_of_the_client_can_be_stdout_for_a_while(c: Any) -> None:
-    class File:
-        def __init__(self) -> None:
-            self.text = ""
-
-        def write(self, text: str) -> int:
-            self.text += text
-            return len(text)
-
-        def flush(self) -> None:
-            pass
-
-    file = File()
+    file = TextFile()
     c.execute("def say(file):\n    print('to the client', 1, file=file)\n")
     c.namespace["say"](file)
     assert file.text == "to the client 1\n"

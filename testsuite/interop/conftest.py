@@ -45,6 +45,7 @@ from harness import (  # noqa: E402
     StockClient,
     command,
     debuggee_environment,
+    each_ends_well,
     start_stuck,
 )
 from rawpeer import assert_no_leaks  # noqa: E402
@@ -58,29 +59,22 @@ def start_debuggee() -> Iterator[Callable[..., Debuggee]]:
     the test each program that still runs must end with status 0, nothing on stderr, and only its
     own output on stdout.
     """
-    started: list[Debuggee] = []
+    with each_ends_well() as started:
 
-    def start(
-        program: str = "stuck.py",
-        *,
-        arguments: tuple[str, ...] = (),
-        env: dict[str, str] | None = None,
-        **options: Any,
-    ) -> Debuggee:
-        options.setdefault("port", 0)
-        argv = command(program, json.dumps(options), *arguments)
-        debuggee = Debuggee(argv, debuggee_environment(**(env or {})))
-        started.append(debuggee)
-        return debuggee
+        def start(
+            program: str = "stuck.py",
+            *,
+            arguments: tuple[str, ...] = (),
+            env: dict[str, str] | None = None,
+            **options: Any,
+        ) -> Debuggee:
+            options.setdefault("port", 0)
+            argv = command(program, json.dumps(options), *arguments)
+            debuggee = Debuggee(argv, debuggee_environment(**(env or {})))
+            started.append(debuggee)
+            return debuggee
 
-    try:
         yield start
-        for debuggee in started:
-            if not debuggee.ended:
-                debuggee.end_well()
-    finally:
-        for debuggee in started:
-            debuggee.kill()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cases import PATIENCE, Differs, case, connect, raises, wait_until
-from client_object_cases import Thing
+from client_object_cases import TextFile, Thing
 from rpyc.utils import helpers
 
 #: The reason for the cases that hang with a stock server, as users have reported.
@@ -153,18 +153,6 @@ def one_thread_of_the_debuggee_waits_in_the_client_for_another(c: Any) -> None:
 @case(MAY_HANG)
 def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
     """rpyc issue 527: with a log and stdout that went to the client, a request did not end."""
-
-    class File:
-        def __init__(self) -> None:
-            self.text = ""
-
-        def write(self, text: str) -> int:
-            self.text += text
-            return len(text)
-
-        def flush(self) -> None:
-            pass
-
     c.execute(
         "import logging, threading\n"
         "def run(file):\n"
@@ -181,7 +169,7 @@ def a_thread_logs_to_the_client_that_waits_for_its_end(c: Any) -> None:
         "    logger.warning('done')\n"
         "    return 'done'\n"
     )
-    file = File()
+    file = TextFile()
     assert c.namespace["run"](file) == "done"
     assert file.text.endswith("done\n")
     assert [file.text.count(f"from thread {n}") for n in range(4)] == [20] * 4

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -162,6 +162,19 @@ def python() -> str:
 NO_LEAK_CHECK = {"ASAN_OPTIONS": "leak_check_at_exit=0"}
 
 
+def run_program(
+    argv: Sequence[object], *, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program without input, and waits for its end. env: its environment, if not the clean
+    one. options: arguments of subprocess.run()."""
+    return subprocess.run(
+        [str(each) for each in argv],
+        env=clean_environment() if env is None else env,
+        stdin=subprocess.DEVNULL,
+        **{"capture_output": True, "text": True, "timeout": PATIENCE, "check": False, **options},
+    )
+
+
 def pystuck(
     *arguments: object,
     prefix: Sequence[str] = (),
@@ -181,6 +194,21 @@ def pystuck(
         timeout=timeout,
         check=False,
     )
+
+
+def errors_with_output(output: str | int, *arguments: object) -> tuple[int, str]:
+    """Runs the client with this file or descriptor as its output, and closes it.
+
+    Returns the client's status and its error output.
+    """
+    with open(output, "wb") as stdout:
+        done = run_program(
+            c_program("PYSTUCK_BIN", *arguments),
+            capture_output=False,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+    return done.returncode, done.stderr
 
 
 class Running:
@@ -404,6 +432,21 @@ def command(program: str, *arguments: str) -> list[str]:
     return [python(), str(PROGRAMS / program), *arguments]
 
 
+@contextlib.contextmanager
+def each_ends_well() -> Iterator[list[Debuggee]]:
+    """A list for programs. At the end, each must end as if it had no server, unless its `ended` is
+    set. All are killed."""
+    started: list[Debuggee] = []
+    try:
+        yield started
+        for debuggee in started:
+            if not debuggee.ended:
+                debuggee.end_well()
+    finally:
+        for debuggee in started:
+            debuggee.kill()
+
+
 #: The code of a main thread that executes lines of Python from stdin, each as JSON. For each line
 #: it prints the exception, or null, as JSON on the program's own stdout.
 OBEY = """
@@ -461,17 +504,47 @@ def run_python(
     code: str, *arguments: str, timeout: float = PATIENCE, **more: str
 ) -> dict[str, Any]:
     """Runs `code` in a new Python that can import pystuck. Returns the JSON that it prints."""
-    done = subprocess.run(
-        [python(), "-c", code, *arguments],
-        env=debuggee_environment(**more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    argv = [python(), "-c", code, *arguments]
+    done = run_program(argv, env=debuggee_environment(**more), timeout=timeout)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return json.loads(done.stdout)
+
+
+#: Calls run_server with arguments, a dict as Python text. Prints the exception as JSON, or null.
+ATTEMPT = """
+import json, sys
+import pystuck
+try:
+    pystuck.run_server(**{"port": 0, **eval(sys.argv[1])})
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}"))
+else:
+    print("null")
+"""
+
+
+def start_error(arguments: str, before: str = "", **more: str) -> str | None:
+    """Calls run_server in another process. Returns its exception as text, or None.
+
+    arguments: a dict, as Python text. before: code that is executed first.
+    """
+    return run_python(before + ATTEMPT, arguments, **more)  # type: ignore[return-value]
+
+
+def shown_by_json(*arguments: object) -> dict[str, Any]:
+    """Returns the document that the client prints with --json. It must succeed."""
+    done = pystuck("--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(*arguments: object, status: int) -> str:
+    """Returns the only sentence that the client prints, which fails with this status."""
+    done = pystuck(*arguments)
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert done.stderr.startswith("pystuck: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("pystuck: ").removesuffix("\n")
 
 
 class Stock(NamedTuple):

@@ -24,8 +24,9 @@ from harness import (
     as_user,
     command,
     debuggee_environment,
+    each_ends_well,
     python,
-    run_python,
+    start_error,
 )
 from rawpeer import connect_socket
 from strangers import is_let_in, keeps_out, lets_in
@@ -50,24 +51,21 @@ def start() -> Iterator[Start]:
     After the test the program must go on as if there were no server. It must not have printed more
     records than the test has read.
     """
-    started: list[Debuggee] = []
+    with each_ends_well() as started:
 
-    def start_it(
-        user: int | None = None, umask: int = 0o022, prefix: tuple[str, ...] = (), **options: Any
-    ) -> Debuggee:
-        more = {"umask": umask} if user is None else {"umask": umask, "user": user}
-        options.setdefault("port", 0)
-        argv = command("logged.py", json.dumps(options), json.dumps(more))
-        started.append(Debuggee([*prefix, *argv], debuggee_environment()))
-        return started[-1]
+        def start_it(
+            user: int | None = None,
+            umask: int = 0o022,
+            prefix: tuple[str, ...] = (),
+            **options: Any,
+        ) -> Debuggee:
+            more = {"umask": umask} if user is None else {"umask": umask, "user": user}
+            options.setdefault("port", 0)
+            argv = command("logged.py", json.dumps(options), json.dumps(more))
+            started.append(Debuggee([*prefix, *argv], debuggee_environment()))
+            return started[-1]
 
-    try:
         yield start_it
-        for debuggee in started:
-            debuggee.end_well()
-    finally:
-        for debuggee in started:
-            debuggee.kill()
 
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix", "abstract"])
@@ -348,17 +346,6 @@ def test_a_refused_client_gets_no_bytes(start: Start, socket_dir: Path) -> None:
 
 # ---- Invalid arguments ---------------------------------------------------------------------------
 
-ATTEMPT = """
-import json, sys
-import pystuck
-try:
-    pystuck.run_server(**{"port": 0, **eval(sys.argv[1])})
-except Exception as error:
-    print(json.dumps(f"{type(error).__name__}: {error}"))
-else:
-    print("null")
-"""
-
 SOCKET = "'unix_socket': '@pystuck-test-{pid}'"
 
 #: The name of the user who stands for all users without an id in a user namespace.
@@ -411,12 +398,12 @@ REFUSED = {
 @pytest.mark.parametrize("arguments", REFUSED)
 @pytest.mark.rotates(4)
 def test_the_error_names_the_invalid_argument(arguments: str, tmp_path: Path) -> None:
-    error = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + ATTEMPT, arguments)
+    error = start_error(arguments, f"import os; os.chdir({str(tmp_path)!r})\n")
     assert str(error).startswith(REFUSED[arguments]), error
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_error_for_an_outer_address_names_the_alternatives() -> None:
-    error = str(run_python(ATTEMPT, "{'host': '0.0.0.0'}"))
+    error = str(start_error("{'host': '0.0.0.0'}"))
     for word in ("127.0.0.1", "unix_socket", "SSH", "certfile", "ca_certs", "insecure=True"):
         assert word in error

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +24,9 @@ from harness import (
     build_setting,
     command,
     debuggee_environment,
+    each_ends_well,
     python,
+    run_program,
     wait_until,
 )
 from tls_clients import client_files, needs_tls, try_tls, visit
@@ -43,21 +44,14 @@ def environment(setting: str = "PYSTUCK_RPYC6") -> dict[str, str]:
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a program with an authenticator. It must end as if there were no server."""
-    started: list[Debuggee] = []
+    with each_ends_well() as started:
 
-    def start_it(setting: str = "PYSTUCK_RPYC6", **wanted: Any) -> Debuggee:
-        argv = command("authenticated.py", json.dumps(wanted))
-        started.append(Debuggee(argv, environment(setting)))
-        return started[-1]
+        def start_it(setting: str = "PYSTUCK_RPYC6", **wanted: Any) -> Debuggee:
+            argv = command("authenticated.py", json.dumps(wanted))
+            started.append(Debuggee(argv, environment(setting)))
+            return started[-1]
 
-    try:
         yield start_it
-        for debuggee in started:
-            if not debuggee.ended:
-                debuggee.end_well()
-    finally:
-        for debuggee in started:
-            debuggee.kill()
 
 
 def server_files(files: Files, *, certified: bool = False, **more: Any) -> dict[str, Any]:
@@ -186,14 +180,8 @@ except Exception as error:
 
 def attempt(wanted: Any, **options: Any) -> str:
     """Calls run_server in another process; returns its exception as text, or ""."""
-    done = subprocess.run(
-        [python(), "-c", ATTEMPT, json.dumps(wanted), json.dumps(options)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    argv = [python(), "-c", ATTEMPT, json.dumps(wanted), json.dumps(options)]
+    done = run_program(argv, env=environment())
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -22,6 +22,7 @@ from harness import (
     c_program,
     clean_environment,
     command,
+    errors_with_output,
     pystuck,
     stock_environment,
     wait_until,
@@ -238,30 +239,14 @@ def test_a_closed_output_pipe_is_not_reported(start_debuggee: Start) -> None:
     debuggee = start_debuggee("plain.py", arguments=(MANY_THREADS, "ending.set()"))
     read_end, write_end = os.pipe()
     os.close(read_end)
-    with open(write_end, "wb") as output:
-        done = subprocess.run(
-            c_program("PYSTUCK_BIN", "--no-ipython", "127.0.0.1", str(debuggee.port)),
-            stdout=output,
-            stderr=subprocess.PIPE,
-            env=clean_environment(),
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert done.stderr == b""
+    _, errors = errors_with_output(write_end, "--no-ipython", "127.0.0.1", debuggee.port)
+    assert errors == ""
 
 
 def test_output_that_cannot_be_written_is_an_error(stuck: Debuggee) -> None:
-    with open("/dev/full", "wb") as output:
-        done = subprocess.run(
-            c_program("PYSTUCK_BIN", "--no-ipython", "127.0.0.1", str(stuck.port)),
-            stdout=output,
-            stderr=subprocess.PIPE,
-            env=clean_environment(),
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert b"No space left on device" in done.stderr
+    status, errors = errors_with_output("/dev/full", "--no-ipython", "127.0.0.1", stuck.port)
+    assert status == 1
+    assert "No space left on device" in errors
 
 
 # ---- Stock servers -------------------------------------------------------------------------------

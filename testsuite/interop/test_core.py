@@ -36,6 +36,7 @@ from harness import (
     clean_environment,
     pystuck,
     python,
+    refusal,
     wait_until,
 )
 
@@ -132,11 +133,7 @@ def read(core: Path, *arguments: object) -> dict[str, Any]:
 
 def reason(core: object, *arguments: object, status: int) -> str:
     """The sentence that is printed if nothing can be read."""
-    done = pystuck("--core", core, *arguments)
-    assert (done.returncode, done.stdout) == (status, ""), done.stderr
-    assert done.stderr.startswith("pystuck: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr.removeprefix("pystuck: ").removesuffix("\n")
+    return refusal("--core", core, *arguments, status=status)
 
 
 def assert_same_stacks(process: dict[str, Any], dumped: Dumped) -> None:

@@ -14,7 +14,6 @@ import platform
 import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,10 +27,11 @@ from harness import (
     Debuggee,
     as_user,
     build_setting,
-    clean_environment,
     command,
     debuggee_environment,
+    each_ends_well,
     make_capable,
+    run_program,
     tell,
     wait_until,
 )
@@ -137,19 +137,14 @@ def works(place: Any) -> bool:
 @pytest.fixture
 def start() -> Iterator[Callable[..., Program]]:
     """Starts a program, with arguments of Program. It must run as if there were no server."""
-    started: list[Program] = []
+    with each_ends_well() as started:
 
-    def start_it(*arguments: Any, **options: Any) -> Program:
-        started.append(Program(*arguments, **options))
-        return started[-1]
+        def start_it(*arguments: Any, **options: Any) -> Program:
+            program = Program(*arguments, **options)
+            started.append(program)
+            return program
 
-    try:
         yield start_it
-        for program in started:
-            program.end_well()
-    finally:
-        for program in started:
-            program.kill()
 
 
 Start = Callable[..., Program]
@@ -232,17 +227,11 @@ def test_the_log_names_the_group_that_is_missing(start: Start) -> None:
 def test_the_client_tells_what_its_user_may_lack(start: Start, socket_dir: Path) -> None:
     client = Path(shutil.copy(build_setting("PYSTUCK_BIN"), socket_dir / "pystuck"))
     program = start(become())
-    done = subprocess.run(
+    done = run_program(
         [client, "--unix-socket", program.places[UNIX].unix_socket],
-        env=clean_environment(),
         user=STRANGER,
         group=OTHER,
         extra_groups=[],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
     )
     assert done.returncode != 0
     assert "groups or capabilities that you lack" in done.stderr

@@ -121,6 +121,16 @@ def start(program: str) -> Iterator[Callable[..., Embedding]]:
         one.kill()
 
 
+def lives(embedding: Embedding) -> Iterator[int]:
+    """Yields the number of each life of Python, after its beginning. The caller ends the life."""
+    for life in (1, 2, 3):
+        embedding.begin()
+        yield life
+        if life < 3:
+            embedding.go_on()
+    embedding.end_well()
+
+
 def expect_end(peer: RawPeer) -> None:
     """Checks that the client gets the end of the connection, whatever it has sent before."""
     try:
@@ -134,8 +144,7 @@ def test_the_port_is_free_when_python_has_ended(
     start: Callable[..., Embedding], connect: Connect, free_port: int
 ) -> None:
     embedding = start(3, port=free_port)
-    for life in (1, 2, 3):
-        embedding.begin()
+    for life in lives(embedding):
         client = connect(embedding)
         assert client.eval("1 + 1") == 2
         held = client.eval("[1]")
@@ -143,9 +152,6 @@ def test_the_port_is_free_when_python_has_ended(
         assert is_refused(embedding)
         with pytest.raises((EOFError, ConnectionError)):
             held[0]
-        if life < 3:
-            embedding.go_on()
-    embedding.end_well()
 
 
 @pytest.mark.parametrize("text", BUSY.values(), ids=BUSY.keys())
@@ -153,8 +159,7 @@ def test_a_request_of_a_former_life_does_no_harm(
     start: Callable[..., Embedding], text: str, free_port: int
 ) -> None:
     embedding = start(3, port=free_port)
-    for life in (1, 2, 3):
-        embedding.begin()
+    for life in lives(embedding):
         with raw_connect(embedding) as peer, raw_connect(embedding) as other:
             root = peer.root()
             peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (text,)))))
@@ -162,9 +167,6 @@ def test_a_request_of_a_former_life_does_no_harm(
             embedding.end(life)
             expect_end(peer)
             expect_end(other)
-        if life < 3:
-            embedding.go_on()
-    embedding.end_well()
 
 
 def test_a_thread_that_waits_for_a_client_stays_in_its_life(
@@ -173,15 +175,11 @@ def test_a_thread_that_waits_for_a_client_stays_in_its_life(
 ) -> None:
     """The thread gets the end when Python has ended, or has been started again."""
     embedding = start(3, port=free_port)
-    for life in (1, 2, 3):
-        embedding.begin()
+    for life in lives(embedding):
         with raw_connect(embedding) as peer:
             call_back(peer, peer.eval("lambda f: f()"))
             embedding.end(life)
             expect_end(peer)
-        if life < 3:
-            embedding.go_on()
-    embedding.end_well()
 
 
 def clients_in_python(embedding: Embedding) -> list[str]:

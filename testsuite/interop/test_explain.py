@@ -357,43 +357,49 @@ def test_an_ssh_server() -> None:
         assert_says(pystuck("127.0.0.1", port), 1, something_else(port, "it is an SSH server"))
 
 
-def test_a_server_of_an_unknown_kind() -> None:
-    with playing(lambda sock: sock.sendall(b"220 mail.example.org ESMTP\r\n" * 9)) as port:
+def assert_unknown_kind(
+    serve: Callable[[socket.socket], None], end: Callable[[], object] = bool
+) -> None:
+    """Checks what the client says of a server that does not speak RPyC, and then calls `end`."""
+    with playing(serve) as port:
         sentence = something_else(port, "it does not speak RPyC")
         assert_says(pystuck("127.0.0.1", port), 1, sentence)
+        end()
+
+
+def nonsense_first(goes_on: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    """Returns a server that sends nonsense on its first connection, and then calls goes_on."""
+    heard = threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        if not heard.is_set():
+            heard.set()
+            sock.sendall(bytes(1000))
+        goes_on(sock)
+
+    return serve
+
+
+def test_a_server_of_an_unknown_kind() -> None:
+    assert_unknown_kind(lambda sock: sock.sendall(b"220 mail.example.org ESMTP\r\n" * 9))
 
 
 def test_a_server_that_sends_single_bytes_without_end() -> None:
-    heard = threading.Event()
+    ending = threading.Event()
 
-    def serve(sock: socket.socket) -> None:
-        if not heard.is_set():
-            heard.set()
-            sock.sendall(bytes(1000))
-            return
+    def send_bytes(sock: socket.socket) -> None:
         while not ending.wait(0.05):
             sock.sendall(b"x")
 
-    ending = threading.Event()
-    with playing(serve) as port:
-        sentence = something_else(port, "it does not speak RPyC")
-        assert_says(pystuck("127.0.0.1", port), 1, sentence)
-        ending.set()
+    assert_unknown_kind(nonsense_first(send_bytes), ending.set)
 
 
 def test_a_server_that_answers_nonsense_and_waits() -> None:
-    heard = threading.Event()
-
-    def serve(sock: socket.socket) -> None:
-        if not heard.is_set():
-            heard.set()
-            sock.sendall(bytes(1000))
+    def wait(sock: socket.socket) -> None:
         while sock.recv(1000):
             pass
 
-    with playing(serve) as port:
-        sentence = something_else(port, "it does not speak RPyC")
-        assert_says(pystuck("127.0.0.1", port), 1, sentence)
+    assert_unknown_kind(nonsense_first(wait))
 
 
 @pytest.mark.parametrize("how", ["at once", "having heard us"])

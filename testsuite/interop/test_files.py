@@ -13,7 +13,7 @@ from pathlib import Path
 
 import prompts
 import pytest
-from harness import PATIENCE, STRANGER, Debuggee, as_user, c_program, clean_environment
+from harness import PATIENCE, STRANGER, Debuggee, as_user, c_program, clean_environment, run_program
 from prompts import Prompt
 from test_find import in_namespaces  # noqa: F401  a fixture
 
@@ -56,31 +56,29 @@ def assert_no_history(debuggee: Debuggee, home: Path, why: str) -> None:
     assert prompt.leave() == 0
 
 
-def test_a_history_that_is_a_link_is_not_followed(
-    ours: Debuggee, tmp_path: Path, history: Path
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [(Path.symlink_to, "is a symbolic link"), (Path.hardlink_to, "has more than one hard link")],
+    ids=["symbolic", "hard"],
+)
+def test_a_history_that_is_a_link_is_not_used(
+    ours: Debuggee, tmp_path: Path, history: Path, link: Callable[[Path, Path], None], why: str
 ) -> None:
     target = tmp_path / "target"
     target.write_text("mine\n")
     target.chmod(0o644)
     before = snapshot(target)
-    history.symlink_to(target)
-    assert_no_history(ours, tmp_path, f"{history} is a symbolic link")
+    link(history, target)
+    assert_no_history(ours, tmp_path, f"{history} {why}")
     assert snapshot(target) == before
-    target.unlink()
-    assert_no_history(ours, tmp_path, f"{history} is a symbolic link")
-    assert not target.exists()
 
 
-def test_a_history_that_is_a_hard_link_is_not_used(
+def test_no_file_is_created_at_the_target_of_a_history_that_is_a_link(
     ours: Debuggee, tmp_path: Path, history: Path
 ) -> None:
-    target = tmp_path / "target"
-    target.write_text("mine\n")
-    target.chmod(0o644)
-    before = snapshot(target)
-    history.hardlink_to(target)
-    assert_no_history(ours, tmp_path, f"{history} has more than one hard link")
-    assert snapshot(target) == before
+    history.symlink_to(tmp_path / "target")
+    assert_no_history(ours, tmp_path, f"{history} is a symbolic link")
+    assert not (tmp_path / "target").exists()
 
 
 def test_a_history_that_is_not_a_regular_file_is_not_used(
@@ -378,15 +376,7 @@ needs_keys = pytest.mark.skipif("PYSTUCK_KEYS" not in os.environ, reason="built 
 
 def keys(*arguments: object, prefix: tuple[str, ...] = ()) -> Done[str]:
     """Runs pystuck-keys."""
-    return subprocess.run(
-        [*prefix, *c_program("PYSTUCK_KEYS", *arguments)],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run_program([*prefix, *c_program("PYSTUCK_KEYS", *arguments)])
 
 
 @pytest.fixture

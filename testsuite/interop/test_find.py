@@ -28,6 +28,7 @@ from harness import (
     clean_environment,
     command,
     debuggee_environment,
+    errors_with_output,
     is_gone,
     pystuck,
     python,
@@ -365,17 +366,9 @@ def test_lines_are_cut_on_a_terminal_and_nowhere_else(start_debuggee: Start, col
 
 def test_a_list_that_cannot_be_written_is_an_error(stuck: Debuggee) -> None:
     wait_until(lambda: addresses(stuck.pid), "the program to be listed")
-    with open("/dev/full", "wb") as output:
-        done = subprocess.run(
-            c_program("PYSTUCK_BIN", "--list"),
-            stdout=output,
-            stderr=subprocess.PIPE,
-            env=clean_environment(),
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert b"No space left on device" in done.stderr
+    status, errors = errors_with_output("/dev/full", "--list")
+    assert status == 1
+    assert "No space left on device" in errors
 
 
 # ---- Processes that cannot be looked into --------------------------------------------------------

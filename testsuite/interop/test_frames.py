@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from harness import (
     debuggee_environment,
     order,
     pystuck,
-    python,
+    run_python,
     tell,
     wait_until,
 )
@@ -300,14 +299,7 @@ def test_the_code_of_the_frame_leaves_nothing_for_the_garbage_collector() -> Non
         "         and f.__code__.co_filename == '<pystuck>']\n"
         "print(found)"
     )
-    done = subprocess.run(
-        [python(), "-c", code],
-        env=debuggee_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    assert run_python(code) == []
 
 
 #: Code that replaces the function of the frame, or a function that it calls.

@@ -21,10 +21,10 @@ from harness import (
     PATIENCE,
     Debuggee,
     c_program,
-    clean_environment,
     debuggee_environment,
     looks_at_every_thread,
     python,
+    run_program,
     run_python,
     wait_until,
 )
@@ -144,14 +144,8 @@ def test_the_stacks_show_none_of_our_threads(start_debuggee: Start) -> None:
     with twenty_busy_clients(debuggee):
         debuggee.write("print them\n")
         assert debuggee.read_line() == "1"
-        shown = subprocess.run(
-            c_program("PYSTUCK_BIN", "--no-ipython", debuggee.host, debuggee.port),
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=True,
+        shown = run_program(
+            c_program("PYSTUCK_BIN", "--no-ipython", debuggee.host, debuggee.port), check=True
         )
         titles = [line for line in shown.stdout.splitlines() if line.startswith("<")]
         assert [title.partition("(")[0] for title in titles] == ["<_MainThread"]

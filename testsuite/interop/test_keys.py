@@ -34,6 +34,7 @@ from harness import (
     clean_environment,
     command,
     pystuck,
+    run_program,
     stock_environment,
 )
 from test_authenticators import environment
@@ -49,16 +50,7 @@ ALL = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem
 
 def keys(*arguments: object, **more: Any) -> Done[str]:
     """Runs pystuck-keys."""
-    return subprocess.run(
-        c_program("PYSTUCK_KEYS", *arguments),
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        **more,
-    )
+    return run_program(c_program("PYSTUCK_KEYS", *arguments), **more)
 
 
 def make(*arguments: object) -> str:

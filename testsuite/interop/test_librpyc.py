@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from harness import (
     Debuggee,
     Running,
     c_program,
-    clean_environment,
     command,
     debuggee_environment,
     python,
+    run_program,
     stock_environment,
 )
 
@@ -72,15 +71,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
 
 def run_user(*arguments: str) -> str:
     """Returns what librpyc_user prints. Fails the test unless its status is 0."""
-    done = subprocess.run(
-        c_program("LIBRPYC_USER", *arguments),
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CASE_TIMEOUT,
-        check=False,
-    )
+    done = run_program(c_program("LIBRPYC_USER", *arguments), timeout=CASE_TIMEOUT)
     if done.returncode != 0 or done.stderr:
         pytest.fail(f"status {done.returncode}\n{done.stdout}{done.stderr}", pytrace=False)
     return done.stdout

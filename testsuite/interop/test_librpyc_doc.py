@@ -21,6 +21,7 @@ from harness import (
     clean_environment,
     command,
     debuggee_environment,
+    run_program,
     stock_environment,
     wait_until,
 )
@@ -56,15 +57,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Debuggee]:
 
 def run(program: Path, server: Debuggee, *arguments: str) -> tuple[int, str, str]:
     """Runs a program on a server. Returns its status, output and error output."""
-    done = subprocess.run(
-        [program, str(server.host), str(server.port), *arguments],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_program([program, server.host, server.port, *arguments])
     return done.returncode, done.stdout, done.stderr
 
 

@@ -35,7 +35,7 @@ from harness import (
     build_setting,
     debuggee_environment,
     python,
-    run_python,
+    start_error,
     tell,
     wait_until,
 )
@@ -1020,17 +1020,6 @@ def test_a_client_may_take_for_ever_to_read_where_that_is_allowed(start: Start) 
 
 # ---- Without a limit -----------------------------------------------------------------------------
 
-ATTEMPT = """
-import json, sys
-import pystuck
-try:
-    pystuck.run_server(port=0, **eval(sys.argv[1]))
-except Exception as error:
-    print(json.dumps(f"{type(error).__name__}: {error}"))
-else:
-    print("null")
-"""
-
 TIMES = "expected seconds above 0 and up to 1000000, or None"
 
 REFUSED = {
@@ -1069,5 +1058,5 @@ REFUSED = {
 @pytest.mark.parametrize("arguments", REFUSED)
 @pytest.mark.rotates(4)
 def test_a_limit_that_is_wrong_is_named(arguments: str) -> None:
-    error = str(run_python(ATTEMPT, arguments))
+    error = str(start_error(arguments))
     assert error.startswith(REFUSED[arguments]), error

@@ -181,21 +181,27 @@ def frame(locals_: object) -> tuple:
     return ("f.py", 1, "f", None, None, "skipped", None, None, locals_)
 
 
-def test_a_group_of_threads_has_no_local_variables() -> None:
-    """They would be those of one of the threads. The last thread has none at all."""
-    values = (("x", "int", "1", "ok"),)
-    threads = tuple(
-        (f"thread:{i}", i, i, 0, f"w-{i}", "threading", False, i == 1, f"<{i}>", "ok", None, None,
-         None, None, (frame(values if i < 7 else None),))
-        for i in range(1, 8)
-    )  # fmt: skip
+def shown(threads: tuple, *options: str) -> str:
+    """What the client shows with --locals, if a server answers with these threads."""
 
     def stacks(liar: Liar, message: Message) -> None:
         liar.give(message, (2, (2, 1.5, *[None] * 11, "server", (), None, None, threads, ())))
 
     with Server(stacks=stacks) as server:
-        merged = pystuck("--locals", *map(str, server.address)).stdout
-        full = pystuck("--locals", "--full", *map(str, server.address)).stdout
+        return pystuck("--locals", *options, *map(str, server.address)).stdout
+
+
+def thread(number: int, locals_: object) -> tuple:
+    """A thread with one frame."""
+    return (f"thread:{number}", number, number, 0, f"w-{number}", "threading", False, number == 1,
+            f"<{number}>", "ok", None, None, None, None, (frame(locals_),))  # fmt: skip
+
+
+def test_a_group_of_threads_has_no_local_variables() -> None:
+    """They would be those of one of the threads. The last thread has none at all."""
+    values = (("x", "int", "1", "ok"),)
+    threads = tuple(thread(i, values if i < 7 else None) for i in range(1, 8))
+    merged, full = shown(threads), shown(threads, "--full")
     assert "7 threads: w-1 ... w-7" in merged
     assert "x = 1" not in merged
     assert full.count("      x = 1\n") == 6
@@ -203,12 +209,4 @@ def test_a_group_of_threads_has_no_local_variables() -> None:
 
 
 def test_a_server_without_local_variables_says_so() -> None:
-    threads = (("thread:1", 1, 1, 0, "a", "threading", False, True, "<1>", "ok", None, None, None,
-                None, (frame(None),)),)  # fmt: skip
-
-    def stacks(liar: Liar, message: Message) -> None:
-        liar.give(message, (2, (2, 1.5, *[None] * 11, "server", (), None, None, threads, ())))
-
-    with Server(stacks=stacks) as server:
-        shown = pystuck("--locals", *map(str, server.address)).stdout
-    assert "not shown: local variables (the server cannot read them)" in shown
+    assert "not shown: local variables (the server cannot read them)" in shown((thread(1, None),))

@@ -33,6 +33,8 @@ from harness import (
     debuggee_environment,
     pystuck,
     python,
+    refusal,
+    shown_by_json,
     starts_a_shell,
     wait_until,
 )
@@ -55,18 +57,12 @@ def start(code: str, *flags: str, environment: dict[str, str] | None = None) -> 
 
 def read(pid: int, *arguments: str) -> dict[str, Any]:
     """The process in the output of --json."""
-    done = pystuck("--pid", pid, "--json", *arguments)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return shown_by_json("--pid", pid, *arguments)
 
 
 def reason(pid: int, *arguments: str, status: int) -> str:
     """The sentence that is printed if nothing can be read."""
-    done = pystuck("--pid", pid, *arguments)
-    assert (done.returncode, done.stdout) == (status, ""), done.stderr
-    assert done.stderr.startswith("pystuck: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+    return refusal("--pid", pid, *arguments, status=status)
 
 
 @pytest.fixture(scope="module")
@@ -185,19 +181,27 @@ def test_root_without_the_capability_is_told_so(watched: tuple[Running, dict[str
     assert "you are root without the capability CAP_SYS_PTRACE" in done.stderr
 
 
-@needs_root
-def test_a_user_is_told_which_capabilities_the_process_has() -> None:
-    code = f"""
+#: The numbers of options of prctl(2).
+PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 4, 8
+
+
+def start_as_stranger(is_dumpable: bool, before: str = "") -> contextlib.AbstractContextManager:
+    """Starts Python as another user. before: code that it executes as root."""
+    return start(f"""
 import ctypes, os, sys
-libc = ctypes.CDLL(None)
-libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+prctl = ctypes.CDLL(None).prctl
+{before}
 os.setgid({STRANGER})
 os.setuid({STRANGER})
-libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE
+prctl({PR_SET_DUMPABLE}, {int(is_dumpable)}, 0, 0, 0)
 print("ready", flush=True)
 sys.stdin.readline()
-"""
-    with start(code) as running:
+""")
+
+
+@needs_root
+def test_a_user_is_told_which_capabilities_the_process_has() -> None:
+    with start_as_stranger(True, f"prctl({PR_SET_KEEPCAPS}, 1, 0, 0, 0)") as running:
         text = as_user(STRANGER, lambda: reason(running.pid, status=1))
         assert "has capabilities that you lack (0x" in text
         assert f"sudo pystuck --pid {running.pid}" in text
@@ -214,21 +218,12 @@ def test_a_client_that_may_not_call_process_vm_readv_reads_a_file(
 
 @needs_root
 def test_a_user_reads_an_own_process_but_not_one_that_is_protected() -> None:
-    code = """
-import ctypes, os, sys
-os.setgid({0}); os.setuid({0})
-ctypes.CDLL(None).prctl(4, 1 if {1} else 0)
-print("ready", flush=True)
-sys.stdin.readline()
-"""
-    for dumpable in (True, False):
-        with start(code.format(STRANGER, dumpable)) as running:
-            if dumpable:
-                process = as_user(STRANGER, lambda pid=running.pid: read(pid))
-                assert process["threads"][0]["frames"]
-            else:
-                text = as_user(STRANGER, lambda pid=running.pid: reason(pid, status=1))
-                assert "not dumpable" in text
+    with start_as_stranger(True) as running:
+        process = as_user(STRANGER, lambda: read(running.pid))
+        assert process["threads"][0]["frames"]
+    with start_as_stranger(False) as running:
+        text = as_user(STRANGER, lambda: reason(running.pid, status=1))
+        assert "not dumpable" in text
 
 
 def test_a_forked_child_of_a_program_with_a_server_is_read_and_explained() -> None:

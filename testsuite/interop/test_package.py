@@ -21,9 +21,9 @@ from harness import (
     Debuggee,
     Running,
     build_setting,
-    clean_environment,
     debuggee_environment,
     python,
+    run_program,
     run_python,
     stock_environment,
 )
@@ -38,15 +38,7 @@ def pystuck(debuggee: Debuggee) -> Done[str]:
     where = [debuggee.host, debuggee.port]
     if debuggee.unix_socket:
         where = ["--unix-socket", debuggee.unix_socket]
-    return subprocess.run(
-        [build_setting("PYSTUCK_BIN"), "--no-ipython", *map(str, where)],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run_program([build_setting("PYSTUCK_BIN"), "--no-ipython", *where])
 
 
 # ---- stop_server ---------------------------------------------------------------------------------
@@ -391,15 +383,7 @@ BIN = os.path.dirname(build_setting("PYSTUCK_BIN"))
 def run_code(code: str, *arguments: object, **more: str) -> Done[str]:
     """Runs `code` in a process that has the client in its PATH."""
     environment = {"PATH": f"{BIN}:{os.environ['PATH']}", **more}
-    return subprocess.run(
-        [python(), "-c", code, *map(str, arguments)],
-        env=debuggee_environment(**environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run_program([python(), "-c", code, *arguments], env=debuggee_environment(**environment))
 
 
 MAIN = "import pystuck; pystuck.main()"

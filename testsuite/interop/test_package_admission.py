@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from certificates import Files
-from harness import PATIENCE, STRANGER, Running, as_user, debuggee_environment, python
+from harness import PATIENCE, STRANGER, Running, as_user, debuggee_environment, python, run_program
 from rawpeer import Envelope, RawPeer
 from tls_clients import client_files, needs_tls, try_tls
 
@@ -299,15 +299,8 @@ WRONG_VARIABLES = {
 
 def run(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs python -m pystuck with code that prints "ran"."""
-    return subprocess.run(
-        [python(), "-m", "pystuck", *options, "-c", "print('ran')"],
-        env=debuggee_environment(**variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    argv = [python(), "-m", "pystuck", *options, "-c", "print('ran')"]
+    return run_program(argv, env=debuggee_environment(**variables))
 
 
 @pytest.mark.parametrize(("address", "wrong", "why"), WRONG, ids=str)

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 from harness import (
-    PATIENCE,
     SANITIZED,
     Running,
     build_setting,
     debuggee_environment,
     pystuck,
     python,
+    run_program,
 )
 
 Done = subprocess.CompletedProcess
@@ -38,16 +38,7 @@ def run(*arguments: object, options: list[str] | None = None, **more: Any) -> Do
     module = [] if options is None else ["-m", "pystuck", *options]
     python_options = more.pop("python_options", [])
     environment = debuggee_environment(**more.pop("env", {}))
-    return subprocess.run(
-        [python(), *python_options, *module, *map(str, arguments)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        **more,
-    )
+    return run_program([python(), *python_options, *module, *arguments], env=environment, **more)
 
 
 def assert_same(*arguments: object, **more: Any) -> Done[str]:

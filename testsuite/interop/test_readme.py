@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Running, c_program, debuggee_environment, pystuck, python, wait_until
+from harness import (
+    Running,
+    c_program,
+    debuggee_environment,
+    pystuck,
+    python,
+    run_python,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "examples/test.py"
@@ -88,15 +96,8 @@ def test_the_readme_names_only_arguments_of_run_server_that_exist() -> None:
     text = (ROOT / "README.md").read_text().partition("## Who may connect\n")[2]
     names = set(re.findall(r"\b([a-z_]+)=(?=[\[\".T]|path\b)", text))
     assert {"allow_users", "unix_socket", "insecure", "authenticator"} <= names
-    code = "import pystuck; print(pystuck.run_server.__doc__)"
-    done = subprocess.run(
-        [python(), "-c", code],
-        env=debuggee_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert names <= set(re.findall("[a-z_]+", done.stdout))
+    text = run_python("import json, pystuck; print(json.dumps(pystuck.run_server.__doc__))")
+    assert names <= set(re.findall("[a-z_]+", text))
 
 
 def test_the_commands_of_the_readme_show_the_lock(program: tuple[Running, int]) -> None:

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 from certificates import Files, subject_of
-from harness import PATIENCE, STRANGER, Debuggee, as_user, command, debuggee_environment, run_python
+from harness import (
+    PATIENCE,
+    STRANGER,
+    Debuggee,
+    as_user,
+    command,
+    debuggee_environment,
+    run_python,
+    start_error,
+)
 from rawpeer import Envelope, Handler, RawPeer, raw_connect
 from tls_clients import client_files, needs_tls, try_tls, visit
 
@@ -326,23 +335,12 @@ def test_without_a_valid_crl_of_its_ca_a_certificate_is_refused(
 
 # ---- Invalid arguments ---------------------------------------------------------------------------
 
-ATTEMPT = """
-import json, sys
-import pystuck
-try:
-    pystuck.run_server(**{"port": 0, **eval(sys.argv[1])})
-except Exception as error:
-    print(json.dumps(f"{type(error).__name__}: {error}"))
-else:
-    print("null")
-"""
-
 
 def attempt(arguments: dict[str, Any]) -> str | None:
     """Calls run_server in another process; returns the exception as text, or None."""
     path = os.environ["LIBRPYC_SSL_PATH"]
     text = repr(arguments).replace(repr(print), "print")
-    return run_python(ATTEMPT, text, LD_LIBRARY_PATH=path)  # type: ignore[return-value]
+    return start_error(text, LD_LIBRARY_PATH=path)
 
 
 @pytest.mark.parametrize("name", ["keyfile", "ca_certs", "ciphers", "crl", "allow_subjects"])

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from certificates import Files
 from harness import (
-    PATIENCE,
     SANITIZED,
     STRANGER,
     THREAD_SANITIZED,
@@ -31,6 +30,7 @@ from harness import (
     is_gone,
     pystuck,
     python,
+    run_program,
     tell,
     wait_until,
 )
@@ -534,15 +534,8 @@ def without_netlink(
 ) -> Done[str]:
     """Runs the client without netlink sockets."""
     wish = json.dumps([user, has_proc])
-    return subprocess.run(
-        [*prefix, python(), "-c", WITHOUT_NETLINK, wish, *c_program("PYSTUCK_BIN", *arguments)],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    client = c_program("PYSTUCK_BIN", *arguments)
+    return run_program([*prefix, python(), "-c", WITHOUT_NETLINK, wish, *client])
 
 
 needs_seccomp = pytest.mark.skipif(

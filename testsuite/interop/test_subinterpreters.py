@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, command, debuggee_environment, python, wait_until
+from harness import Debuggee, command, debuggee_environment, each_ends_well, python, wait_until
 from rawpeer import Handler, box, raw_connect, unbox
 
 Connect = Callable[[Debuggee], Any]
@@ -20,19 +20,13 @@ Connect = Callable[[Debuggee], Any]
 @pytest.fixture
 def start() -> Iterator[Callable[[str], Debuggee]]:
     """Starts the program. At the end of the test it must run as if there were no server."""
-    started: list[Debuggee] = []
+    with each_ends_well() as started:
 
-    def start_it(how: str) -> Debuggee:
-        started.append(Debuggee(command("subinterpreter.py", how), debuggee_environment()))
-        return started[-1]
+        def start_it(how: str) -> Debuggee:
+            started.append(Debuggee(command("subinterpreter.py", how), debuggee_environment()))
+            return started[-1]
 
-    try:
         yield start_it
-        for debuggee in started:
-            debuggee.end_well()
-    finally:
-        for debuggee in started:
-            debuggee.kill()
 
 
 def test_requests_run_in_the_interpreter_of_the_server(

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import (
@@ -16,6 +16,7 @@ from harness import (
     pystuck,
     python,
     run_python,
+    shown_by_json,
     wait_until,
 )
 from prompts import Prompt
@@ -155,10 +156,15 @@ def test_the_tree_shows_what_each_task_awaits(address: str) -> None:
     assert "Task" not in pystuck("--format", "plain", address).stdout
 
 
-def test_json_has_the_tasks(address: str) -> None:
-    report = json.loads(pystuck("--json", address).stdout)
+def report_of(address: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Returns the report of --json, its tasks by name, and its objects by id."""
+    report = shown_by_json(address)
     tasks = {task["name"]: task for task in report["tasks"]}
-    objects = {each["id"]: each for each in report["objects"]}
+    return report, tasks, {each["id"]: each for each in report["objects"]}
+
+
+def test_json_has_the_tasks(address: str) -> None:
+    report, tasks, objects = report_of(address)
     main, second = report["threads"][0], tasks["second main"]
     assert objects[tasks["ready"]["loop"]]["holders"] == [main["id"]]
     assert objects[second["loop"]]["holders"] != [main["id"]]
@@ -177,9 +183,7 @@ def test_json_has_the_tasks(address: str) -> None:
 
 
 def test_a_hold_is_a_guess_if_the_lock_may_have_been_released(address: str) -> None:
-    report = json.loads(pystuck("--json", address).stdout)
-    tasks = {task["name"]: task for task in report["tasks"]}
-    objects = {each["id"]: each for each in report["objects"]}
+    _, tasks, objects = report_of(address)
 
     def held_by(name: str) -> tuple[str, str, str, list[str]]:
         hold = tasks[name]["holds"][0]

@@ -174,16 +174,34 @@ def program(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Iterator[
         os.close(held.fifo)
 
 
-@pytest.fixture
-def lone(tmp_path: Path) -> Iterator[Held]:
-    """The same for a test that ends the program."""
-    held = Held(tmp_path)
+@contextlib.contextmanager
+def held_alone(folder: Path, **options: Any) -> Iterator[Held]:
+    """A program that need not end well. folder and options: the arguments of Held."""
+    held = Held(folder, **options)
     held.debuggee.ended = True
     try:
         yield held
     finally:
         held.debuggee.kill()
         os.close(held.fifo)
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Held]:
+    """A program for a test that ends it."""
+    with held_alone(tmp_path) as held:
+        yield held
+
+
+def stacks_without_gil(held: Held, *call: str) -> dict[str, Any]:
+    """Returns the process as it is while the main thread holds the GIL. call: see Held.holding."""
+    with raw_connect(held.debuggee) as peer, held.holding(*call):
+        ask(peer, ROOT, STACKS)
+        process = process_of(receive(peer))
+    main = process["threads"]["MainThread"]
+    assert process["gil"][0:2] == ("held", main["id"])
+    assert main["exact"] is True
+    return process
 
 
 def ask(peer: RawPeer, *requests: tuple[Handler, tuple[Any, ...]]) -> None:
@@ -420,35 +438,17 @@ def test_an_unprivileged_program_that_is_not_dumpable(tmp_path: Path) -> None:
     tmp_path.chmod(0o711)
     for parent in list(tmp_path.parents)[:3]:
         parent.chmod(parent.stat().st_mode | 0o111)
-    held = Held(tmp_path, before=BECOME_NOBODY, unix_socket="@" + uuid.uuid4().hex)
-    held.debuggee.ended = True
-    try:
-        with raw_connect(held.debuggee) as peer, held.holding():
-            ask(peer, ROOT, STACKS)
-            process = process_of(receive(peer))
-    finally:
-        held.debuggee.kill()
-        os.close(held.fifo)
-    main = process["threads"]["MainThread"]
-    assert process["gil"][0:2] == ("held", main["id"])
-    assert main["exact"] is True
+    address = "@" + uuid.uuid4().hex
+    with held_alone(tmp_path, before=BECOME_NOBODY, unix_socket=address) as held:
+        process = stacks_without_gil(held)
     assert ("system calls", "the process is not dumpable") in process["missing"]
 
 
 def test_a_program_that_may_not_call_process_vm_readv(tmp_path: Path) -> None:
     """The filter is installed when the server runs already."""
-    lone = Held(tmp_path, before=FORBID_READING)
-    lone.debuggee.ended = True
-    try:
-        with raw_connect(lone.debuggee) as peer, lone.holding("deeper(300)"):
-            ask(peer, ROOT, STACKS)
-            process = process_of(receive(peer))
-    finally:
-        lone.debuggee.kill()
-        os.close(lone.fifo)
+    with held_alone(tmp_path, before=FORBID_READING) as held:
+        process = stacks_without_gil(held, "deeper(300)")
     main = process["threads"]["MainThread"]
-    assert process["gil"][0:2] == ("held", main["id"])
-    assert main["exact"] is True
     assert [f[2] for f in main["frames"]].count("deeper") == 301
 
 
@@ -531,9 +531,7 @@ def test_a_child_that_is_forked_during_the_wait(lone: Held, fork: str) -> None:
     ids=["exit", "_exit", "exec", "atexit"],
 )
 def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int) -> None:
-    lone = Held(tmp_path, after=WITHOUT_A_BREAK + end)
-    lone.debuggee.ended = True
-    try:
+    with held_alone(tmp_path, after=WITHOUT_A_BREAK + end) as lone:
         with raw_connect(lone.debuggee) as peer:
             with lone.holding():
                 ask(peer, ROOT, STACKS)
@@ -545,9 +543,6 @@ def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int)
                 lone.release()
             assert lone.debuggee.wait() == status
         assert lone.debuggee.stderr() == ""
-    finally:
-        lone.debuggee.kill()
-        os.close(lone.fifo)
 
 
 #: Changes the offset number sys.argv[1] in the extension's table, in memory, and starts a server.

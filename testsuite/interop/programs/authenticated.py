@@ -7,11 +7,11 @@ and ends after a line on stdin.
 """
 
 import json
-import logging
 import socket
 import sys
 
 import pystuck
+from printed_log import logger
 from rpyc.utils.authenticators import AuthenticationError, SSLAuthenticator
 
 wanted = json.loads(sys.argv[1])
@@ -28,14 +28,6 @@ def wrap(sock: socket.socket) -> tuple[object, object]:
     return sock.makefile("rwb"), None
 
 
-class Lines(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        print(record.levelname, record.getMessage(), flush=True)
-
-
-logger = logging.getLogger("mine")
-logger.setLevel(logging.WARNING)
-logger.addHandler(Lines())
 if "ssl" in wanted:
     authenticator = SSLAuthenticator(**wanted["ssl"])
 else:

@@ -6,24 +6,15 @@ ends after a line on stdin.
 """
 
 import json
-import logging
 import os
 import sys
 
 import pystuck
+from printed_log import logger
 
 options = json.loads(sys.argv[1])
 more = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
 
-
-class Lines(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        print(record.levelname, record.getMessage(), flush=True)
-
-
-logger = logging.getLogger("mine")
-logger.setLevel(logging.WARNING)
-logger.addHandler(Lines())
 if "user" in more:
     os.setgroups([])
     os.setresgid(more["user"], more["user"], more["user"])
