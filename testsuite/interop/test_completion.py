@@ -257,11 +257,8 @@ def test_of_many_names_the_first_and_the_common_prefix_are_sent() -> None:
     assert shown == tuple(sorted(names))[:500]
 
 
-def traps(sprung: list[str]) -> dict[str, Any]:
-    """Returns objects that run Python code when they are read in the wrong way.
-
-    Each such access appends its name to `sprung`.
-    """
+def springs(sprung: list[str]) -> Callable[[str], Callable[..., Any]]:
+    """Returns a function that makes methods. Such a method appends its name to `sprung`."""
 
     def spring(name: str) -> Callable[..., Any]:
         def sprung_by(*args: object, **kwargs: object) -> Any:
@@ -269,6 +266,13 @@ def traps(sprung: list[str]) -> dict[str, Any]:
             raise RuntimeError(name)
 
         return sprung_by
+
+    return spring
+
+
+def trap_class(sprung: list[str]) -> type:
+    """Returns a class whose attributes, and those of its instances, run Python code."""
+    spring = springs(sprung)
 
     class Descriptor:
         __get__ = spring("__get__")
@@ -304,6 +308,16 @@ def traps(sprung: list[str]) -> dict[str, Any]:
         def method(self, argument: int) -> None:
             sprung.append("method")
 
+    return Trap
+
+
+def trapped_dict(sprung: list[str], value: object) -> dict[Any, Any]:
+    """Returns a dict whose methods and one of whose keys run Python code.
+
+    Another key, "plain", has this value.
+    """
+    spring = springs(sprung)
+
     class Keyed(dict):  # type: ignore[type-arg]
         keys = spring("keys")
         items = spring("items")
@@ -328,12 +342,27 @@ def traps(sprung: list[str]) -> dict[str, Any]:
 
     keyed = Keyed()
     dict.__setitem__(keyed, Text("same"), 1)
-    dict.__setitem__(keyed, "plain", [Trap])
+    dict.__setitem__(keyed, "plain", value)
+    Text.armed = True
+    return keyed
+
+
+def traps(sprung: list[str]) -> dict[str, Any]:
+    """Returns objects that run Python code when they are read in the wrong way.
+
+    Each such access appends its name to `sprung`.
+    """
+    spring, trap_type = springs(sprung), trap_class(sprung)
     module = ModuleType("trapped")
     vars(module).update(__getattr__=spring("module"), __dir__=spring("module dir"), inside=1)
-    Text.armed = True
-    trap = type.__call__(Trap)
-    return {"trap": trap, "Trap": Trap, "keyed": keyed, "trapped": module, "held": [trap]}
+    trap = type.__call__(trap_type)
+    return {
+        "trap": trap,
+        "Trap": trap_type,
+        "keyed": trapped_dict(sprung, [trap_type]),
+        "trapped": module,
+        "held": [trap],
+    }
 
 
 TRAPPED = [
