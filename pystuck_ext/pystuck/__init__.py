@@ -126,7 +126,12 @@ def _start(
 def _listen(values: dict[str, Any], lists: tuple[list[_pystuck.Server], ...]) -> _pystuck.Server:
     """Do what _start does, for the values of all options. Raises the errors of run_server."""
     settings = _run.native_settings(values)
-    server = _listen(settings, values["port"], values["unix_socket"])
+    try:
+        server = _run.listen(settings)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not _give_way(values["port"], values["unix_socket"]):
+            raise
+        server = _run.listen(settings)
     try:
         for servers in lists:
             servers[:] = [each for each in servers if not each.closed]
@@ -150,21 +155,6 @@ def _complete_docstring() -> None:
 
 
 _complete_docstring()
-
-
-def _listen(
-    settings: dict[str, Any], port: int, unix_socket: str | bytes | os.PathLike | None
-) -> _pystuck.Server:
-    """Start a server. settings: those of _run.native_settings().
-
-    If the server that PYSTUCK has started uses the address, close that server first.
-    """
-    try:
-        return _run.listen(settings)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE or not _give_way(port, unix_socket):
-            raise
-    return _run.listen(settings)
 
 
 def _give_way(port: int, unix_socket: str | bytes | os.PathLike | None) -> bool:
