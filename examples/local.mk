@@ -16,6 +16,7 @@ examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 # Stuck programs; testsuite/interop/test_stuck_examples.py runs them.
 EXTRA_DIST += \
 	examples/stuck/bank.py \
+	examples/stuck/barrier.py \
 	examples/stuck/blocked_loop.py \
 	examples/stuck/busy_pool.py \
 	examples/stuck/child_pipe.py \
@@ -24,7 +25,12 @@ EXTRA_DIST += \
 	examples/stuck/child_queue_twin.py \
 	examples/stuck/condition_twin.py \
 	examples/stuck/ended_holder.py \
+	examples/stuck/exit_handler.py \
+	examples/stuck/exit_handler_twin.py \
+	examples/stuck/finalizer.py \
+	examples/stuck/finalizer_twin.py \
 	examples/stuck/inherited_lock.py \
+	examples/stuck/inherited_plain.py \
 	examples/stuck/inherited_twin.py \
 	examples/stuck/join_in_lock.py \
 	examples/stuck/lock_in_task.py \

@@ -283,6 +283,7 @@ static PyObject *load_common(const struct ps_facts *f, struct buffer *brine)
     part.missing.count = f->process->missing.count;
     part.others.items = f->process->others.items;
     part.others.count = f->process->others.count;
+    part.exiting = f->process->exiting;
     return load(&part, brine);
 }
 
@@ -332,7 +333,10 @@ static PyObject *complete(PyObject *process, const struct ps_facts *f, struct kn
         set_member(&schema_process, list, "objects", objects) < 0 ||
         set_member(&schema_process, list, "shortage", member(&schema_process, common, "shortage")) <
             0 ||
-        set_member(&schema_process, list, "others", member(&schema_process, common, "others")) < 0)
+        set_member(&schema_process, list, "others", member(&schema_process, common, "others")) <
+            0 ||
+        set_member(&schema_process, list, "exiting", member(&schema_process, common, "exiting")) <
+            0)
         return NULL;
     return PyList_AsTuple(list);
 }

@@ -269,8 +269,10 @@ struct report_task {
  * if a semlock is an RLock, which only its holder can release; "holder": the name of a holder that
  * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
  * whose queue contains the future, if all threads of this executor are busy; these threads are the
- * holders of the future; "handler": the class and the file or name of the logging.Handler that
- * has this lock; "state": the state of a future of concurrent.futures. */
+ * holders of the future; "parties" and "arrived": how many threads a barrier waits for, and how
+ * many of them have arrived; "unfinished": how many items of a queue are not done; "forked": "yes"
+ * if a Lock is locked and this process was forked; "handler": the class and the file or name of the
+ * logging.Handler that has this lock; "state": the state of a future of concurrent.futures. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;
@@ -338,6 +340,7 @@ struct report_process {
     report_merged_list merged;
     struct report_signal *signal;
     REPORT_LIST(struct report_other) others;
+    int exiting; /* enum report_bool. True: the program ends; threading._shutdown has been called */
     int64_t pid_outside; /* if another program has read the stacks: the ID of the process in the PID
                           * namespace of that program; 0: the same as `pid`. The codec and JSON
                           * leave this member out

@@ -225,6 +225,7 @@ static const struct field process_fields[] = {
     LIST(process, merged, merged),
     STRUCT(process, signal, signal),
     LIST(process, others, other),
+    BOOL(process, exiting),
 };
 const struct schema schema_process = SCHEMA(process);
 

@@ -469,46 +469,61 @@ static struct report_text type_of(const struct lock_reporting *l, const struct l
     return object_type_name(l->py, l->arena, object_type(l->py, o->address));
 }
 
-static struct report_text detail_of(const struct lock_reporting *l, const struct lock_object *o,
-                                    const char **name)
-{
-    uint64_t value, number;
-
-    *name = o->kind == LOCK_IMPORT ? "module" : "permits";
-    if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &value))
-        return object_text(l->py, l->arena, value);
-    if (o->kind == LOCK_SEMLOCK && (number = lock_permits(l->py, o->address)) > 0)
-        return number_text(l->arena, "", false, number);
-    /* Only a BoundedSemaphore knows how many threads may acquire it. */
-    if (o->kind == LOCK_SEMAPHORE && attribute_find(l->py, o->address, "_initial_value", &value) &&
-        object_integer(l->py, value, &number))
-        return number_text(l->arena, "", false, number);
-    return (struct report_text){NULL, 0};
-}
-
 static void add_detail(struct report_object *to, const char *name, struct report_text value)
 {
     if (value.data)
         to->detail.items[to->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
 }
 
+/* The attributes of objects that are numbers of interest. Only a BoundedSemaphore knows how many
+ * threads may acquire it. */
+static const struct {
+    enum lock_kind kind;
+    const char *attribute, *detail;
+} numbers[] = {
+    {LOCK_SEMAPHORE, "_initial_value", "permits"},
+    {LOCK_BARRIER, "_parties", "parties"},
+    {LOCK_BARRIER, "_count", "arrived"},
+    {LOCK_QUEUE, "unfinished_tasks", "unfinished"},
+};
+
+#define NUMBERS (sizeof(numbers) / sizeof(*numbers))
+
+static void add_numbers(const struct lock_reporting *l, const struct lock_object *o,
+                        struct report_object *to)
+{
+    uint64_t value, number;
+    size_t i;
+
+    for (i = 0; i < NUMBERS; i++) {
+        if (o->kind == numbers[i].kind &&
+            attribute_find(l->py, o->address, numbers[i].attribute, &value) &&
+            object_integer(l->py, value, &number))
+            add_detail(to, numbers[i].detail, number_text(l->arena, "", false, number));
+    }
+    if (o->kind == LOCK_SEMLOCK && (number = lock_permits(l->py, o->address)) > 0)
+        add_detail(to, "permits", number_text(l->arena, "", false, number));
+}
+
 static void set_detail(const struct lock_reporting *l, const struct lock_object *o,
                        struct report_object *to)
 {
     static const struct report_text yes = {"yes", 3};
-    const bool is_recursive = o->kind == LOCK_SEMLOCK && lock_is_recursive(l->py, o->address);
-    const char *name;
-    struct report_text value = detail_of(l, o, &name);
+    uint64_t name;
 
-    if (!value.data && !is_recursive && !o->handler.data)
-        return;
-    to->detail.items = arena_array(l->arena, 3, sizeof(*to->detail.items));
+    to->detail.items = arena_array(l->arena, NUMBERS + 4, sizeof(*to->detail.items));
     if (!to->detail.items)
         return;
-    add_detail(to, name, value);
+    if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &name))
+        add_detail(to, "module", object_text(l->py, l->arena, name));
+    add_numbers(l, o, to);
     add_detail(to, "handler", o->handler);
-    if (is_recursive)
+    if (o->kind == LOCK_SEMLOCK && lock_is_recursive(l->py, o->address))
         add_detail(to, "recursive", yes);
+    if (o->kind == LOCK_PLAIN && o->locked && l->py->memory.is_forked)
+        add_detail(to, "forked", yes);
+    if (to->detail.count == 0)
+        to->detail.items = NULL;
 }
 
 static void fill_object(const struct lock_reporting *l, struct lock_object *o,

@@ -10,11 +10,16 @@
 void names_find(const struct python *py, uint64_t interpreter, struct names *names)
 {
     struct dict modules, module;
+    uint64_t value, number;
 
     names->next = 0;
+    names->shuts_down = false;
     names->known = modules_open(py, interpreter, &modules) &&
                    module_open(py, &modules, "threading", &module) &&
                    dict_find(py, &module, "_active", &names->active);
+    if (names->known && dict_find(py, &module, "_SHUTTING_DOWN", &value) &&
+        object_integer(py, value, &number))
+        names->shuts_down = number != 0;
 }
 
 /* Sets *object to the Thread object with this ident in threading._active. Returns false if there is

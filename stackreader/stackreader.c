@@ -541,6 +541,8 @@ static void list_threads(struct reading *from, uint64_t interpreter, const uint6
 
     names_find(&r->python, interpreter, &names);
     read_member(&r->python, interpreter, r->python.offsets->interpreter.id, &id);
+    if (id == 0 && names.known)
+        p->exiting = names.shuts_down ? BOOL_TRUE : BOOL_FALSE;
     for (i = count; i > 0 && !is_enough(from) && r->limit.left >= 0; i--, p->threads.count++) {
         struct report_thread *t = &p->threads.items[p->threads.count];
         struct thread_check *check = &r->checks[p->threads.count];

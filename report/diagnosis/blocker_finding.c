@@ -6,6 +6,7 @@
 
 #include "buffer.h"
 #include "diagnosis/actor_words.h"
+#include "diagnosis/exit_finding.h"
 #include "diagnosis/finding.h"
 #include "diagnosis/other_words.h"
 #include "phrases.h"
@@ -84,6 +85,13 @@ static size_t follow(const struct making *m, size_t actor)
     return last;
 }
 
+/* True if the finding about the end of the program says what this node waits for. */
+static bool is_said_by_exit(const struct making *m, size_t node)
+{
+    return m->g->nodes[node].kind == NODE_THREAD &&
+           exit_has_begun(m->process, m->g->nodes[node].item);
+}
+
 static void find_waiters(struct making *m)
 {
     size_t *groups = m->blocker + m->g->count, i;
@@ -91,7 +99,7 @@ static void find_waiters(struct making *m)
     for (i = 0; i < m->g->count; i++) {
         size_t last = m->g->nodes[i].kind == NODE_OBJECT ? i : follow(m, i);
 
-        if (m->g->has_others && m->g->nodes[i].process > 0)
+        if ((m->g->has_others && m->g->nodes[i].process > 0) || is_said_by_exit(m, i))
             continue;
         if (last == i || m->g->nodes[last].is_stuck)
             continue;

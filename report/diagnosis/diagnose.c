@@ -34,7 +34,7 @@ static bool add_findings(struct report *r, struct report_process *process,
     return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
            add_guessed(r, process, g) && diagnose_gil(r, process) &&
            diagnose_shortage(r, process) && diagnose_loops(r, process, g) &&
-           diagnose_exit(r, process);
+           diagnose_exit(r, process, g);
 }
 
 bool diagnose(struct report *r, struct report_process *process)

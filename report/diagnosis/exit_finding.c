@@ -3,9 +3,11 @@
 
 #include "buffer.h"
 #include "diagnosis/finding.h"
+#include "diagnosis/other_words.h"
 #include "phrases.h"
 #include "diagnosis/place.h"
 #include "diagnosis/wait_graph.h"
+#include "diagnosis/wait_words.h"
 
 #define NAMES_SHOWN 5
 
@@ -15,7 +17,7 @@ static bool is_shutdown(const struct report_frame *f)
 }
 
 /* True if a thread is the main thread, and is in threading._shutdown. */
-static bool exit_has_begun(const struct report_thread *t)
+static bool is_in_shutdown(const struct report_thread *t)
 {
     size_t i;
 
@@ -24,6 +26,18 @@ static bool exit_has_begun(const struct report_thread *t)
             return true;
     }
     return false;
+}
+
+/* True if the main thread runs Python code after threading._shutdown has returned. */
+static bool is_in_handler(const struct report_process *p, const struct report_thread *t)
+{
+    return p->exiting == BOOL_TRUE && t->main == BOOL_TRUE && t->frames.count > 0 &&
+           !is_in_shutdown(t);
+}
+
+bool exit_has_begun(const struct report_process *process, const struct report_thread *t)
+{
+    return is_in_shutdown(t) || is_in_handler(process, t);
 }
 
 bool exit_waits_for_threads(const struct report_thread *t)
@@ -37,7 +51,23 @@ static bool is_waited_for(const struct report_thread *t)
     return t->main != BOOL_TRUE && t->daemon == BOOL_FALSE;
 }
 
-static bool add(struct report *r, struct report_process *process, size_t count)
+/* Appends what a thread waits for: ", which waits for an Event to be set". */
+static void put_wait(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    size_t holder;
+
+    if (!wait_graph_wait(g, node))
+        return;
+    sentence_put(out, ", which ");
+    wait_words_put(out, g, node, g->nodes[node].cycle > 0);
+    holder = wait_words_holder(g, node);
+    if (holder != NO_NODE && g->nodes[holder].kind == NODE_PROCESS)
+        other_words_put(out, g, holder);
+}
+
+/* Adds the finding that the main thread waits for `count` threads. */
+static bool add_threads(struct report *r, struct report_process *process,
+                        const struct wait_graph *g, size_t count)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct report_finding *f;
@@ -52,6 +82,8 @@ static bool add(struct report *r, struct report_process *process, size_t count)
         if (named > 0)
             sentence_put(&text, named + 1 == count ? " and " : ", ");
         sentence_put_thread(&text, &process->threads.items[i]);
+        if (count == 1)
+            put_wait(&text, g, i);
         named++;
     }
     if (shown < count) {
@@ -69,16 +101,41 @@ static bool add(struct report *r, struct report_process *process, size_t count)
     return true;
 }
 
-bool diagnose_exit(struct report *r, struct report_process *process)
+/* Adds the finding that the main thread, which is the node `node`, runs a function that is called
+ * at the end of the program. */
+static bool add_handler(struct report *r, struct report_process *process,
+                        const struct wait_graph *g, size_t node)
+{
+    struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    const struct report_thread *t = &process->threads.items[node];
+    const struct report_frame *first = &t->frames.items[0];
+    struct report_finding *f;
+
+    sentence_put(&text, text_is(first->function, "__del__") ? "the program exits and is in "
+                                                            : "the program exits and is in the "
+                                                              "exit handler ");
+    sentence_put_text(&text, first->function);
+    if (first->file.data) {
+        sentence_put(&text, " (");
+        place_put_line(&text, first->file, first->line);
+        buffer_put_u8(&text, ')');
+    }
+    put_wait(&text, g, node);
+    f = finding_add(r, &process->findings, FINDING_EXIT, &text, CERTAINTY_KNOWN);
+    return f && finding_set_one(r, &f->members, t->id);
+}
+
+bool diagnose_exit(struct report *r, struct report_process *process, const struct wait_graph *g)
 {
     const struct report_thread *t = process->threads.items;
-    const struct report_thread *end = t + process->threads.count;
-    size_t count = 0;
+    size_t count = 0, i;
     bool exits = false;
 
-    for (; t < end; t++) {
-        exits = exits || exit_has_begun(t);
-        count += is_waited_for(t);
+    for (i = 0; i < process->threads.count; i++) {
+        if (is_in_handler(process, &t[i]) && t[i].interpreter <= 0)
+            return g->nodes[i].is_stuck || add_handler(r, process, g, i);
+        exits = exits || is_in_shutdown(&t[i]);
+        count += is_waited_for(&t[i]);
     }
-    return !exits || count == 0 || add(r, process, count);
+    return !exits || count == 0 || add_threads(r, process, g, count);
 }

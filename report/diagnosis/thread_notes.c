@@ -14,7 +14,7 @@
 #include "diagnosis/wait_words.h"
 
 /* The most notes that a thread may have. */
-#define NOTES_MAX 3
+#define NOTES_MAX 4
 
 struct noting {
     struct report *r;
@@ -181,6 +181,39 @@ static void put_state(struct buffer *out, const struct report_process *p,
     sentence_put(out, out->len > 0 ? ", has the GIL" : "has the GIL");
 }
 
+/* ---- Finalizers ------------------------------------------------------------------------------ */
+
+/* True if the source line is known and does not call __del__. */
+static bool does_not_call(const struct report_frame *f)
+{
+    static const char name[] = "__del__";
+
+    return f->source.data && !memmem(f->source.data, f->source.len, name, sizeof(name) - 1);
+}
+
+/* Appends that a thread is in a __del__ that Python has called: "in __del__ (cache.py:12), which
+ * Python called in fill (cache.py:40)". Python calls __del__ between any two instructions if it
+ * collects garbage, or when a frame releases the last reference to an object. */
+static void put_finalizer(struct buffer *out, const struct report_thread *t)
+{
+    const struct report_frame *f = t->frames.items;
+    size_t i;
+
+    for (i = 1; i < t->frames.count; i++) {
+        if (text_is(f[i].function, "__del__") && does_not_call(&f[i - 1]))
+            break;
+    }
+    if (i >= t->frames.count || t->exact == BOOL_FALSE || !f[i].file.data || !f[i - 1].file.data)
+        return;
+    sentence_put(out, "in __del__ (");
+    place_put_line(out, f[i].file, f[i].line);
+    sentence_put(out, "), which Python called in ");
+    sentence_put_text(out, f[i - 1].function);
+    sentence_put(out, " (");
+    place_put_line(out, f[i - 1].file, f[i - 1].line);
+    buffer_put_u8(out, ')');
+}
+
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
 /* Appends the state of a task that does not wait: "ready to run in MainThread". */
@@ -234,10 +267,12 @@ static bool add_kernel(struct report *r, const struct report_process *p, struct 
 {
     struct buffer call __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     struct buffer state __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+    struct buffer finalizer __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     put_syscall(&call, p, t);
     put_state(&state, p, t);
-    return add(r, &t->notes, &call) && add(r, &t->notes, &state);
+    put_finalizer(&finalizer, t);
+    return add(r, &t->notes, &call) && add(r, &t->notes, &state) && add(r, &t->notes, &finalizer);
 }
 
 bool diagnose_threads(struct report *r, struct report_process *p, const struct wait_graph *g)

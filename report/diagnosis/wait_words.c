@@ -266,6 +266,27 @@ static bool is_for_end(const struct wait_graph *g, const struct parts *p)
            text_is(p->wait->kind, "process");
 }
 
+/* Appends ", where 2 of 3 threads have arrived" for a barrier, and ", of which 1 is not" for the
+ * items of a queue that must be done. */
+static void put_numbers(struct buffer *out, const struct parts *p)
+{
+    const struct report_text parties = object_detail(p->object, "parties");
+    const struct report_text arrived = object_detail(p->object, "arrived");
+    const struct report_text unfinished = object_detail(p->object, "unfinished");
+
+    if (text_is(p->wait->kind, "barrier") && parties.data && arrived.data) {
+        sentence_put(out, ", where ");
+        sentence_put_text(out, arrived);
+        sentence_put(out, " of ");
+        sentence_put_text(out, parties);
+        sentence_put(out, " threads have arrived");
+    } else if (text_is(p->wait->kind, "queue-join") && unfinished.data) {
+        sentence_put(out, ", of which ");
+        sentence_put_text(out, unfinished);
+        sentence_put(out, text_is(unfinished, "1") ? " is not" : " are not");
+    }
+}
+
 static void put_target(struct buffer *out, const struct wait_graph *g, size_t node,
                        const struct parts *p)
 {
@@ -290,6 +311,8 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
     sentence_put(out, p->words->before);
     put_object(out, p->words, p->object, wait_words_of(g, node));
     sentence_put(out, p->words->after);
+    if (p->object)
+        put_numbers(out, p);
 }
 
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node)
@@ -475,6 +498,8 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
             sentence_put(out, "which no thread has begun to compute");
     } else if (o->holders.count == 0) {
         sentence_put(out, "holder not known");
+        if (object_detail(o, "forked").data)
+            sentence_put(out, ", perhaps a thread of the parent process at the time of the fork");
     } else if (executor.data) {
         put_queued(out, g, node, p, executor);
     } else if (o->holders.count == 1) {

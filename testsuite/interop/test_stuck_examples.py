@@ -86,7 +86,7 @@ MainThread apparently waits for worker (work.py:12)
   # waits for Lock lock, apparently held by worker since work.py:10, now in work (work.py:12)
 """,
     "workers.py": """\
-  # waits until all items of Queue jobs are done
+  # waits until all items of Queue jobs are done, of which 1 is not
   # waits for an Event to be set
   # waits for an item in Queue jobs
 """,
@@ -183,6 +183,36 @@ released_twin.py:18
 """,
     "two_claims_twin.py": """\
   # waits for Lock lock, perhaps held by one of first and second
+""",
+    "exit_handler.py": """\
+the program exits and is in the exit handler flush (exit_handler.py:11), which waits for Event \
+flushed to be set
+  # waits for Event flushed to be set
+""",
+    "exit_handler_twin.py": """\
+  # waits for Event flushed to be set
+""",
+    "finalizer.py": """\
+DEADLOCK: MainThread waits for a Lock that it holds itself
+  MainThread (finalizer.py:16) waits for Lock lock, held by itself since finalizer.py:21
+  # in the deadlock above: waits for Lock lock, held by itself since finalizer.py:21
+  # in __del__ (finalizer.py:16), which Python called in collect (finalizer.py:22)
+""",
+    "finalizer_twin.py": """\
+MainThread apparently waits for worker (finalizer_twin.py:19), which waits for an Event to be set
+  MainThread (finalizer_twin.py:12) waits for Lock lock, apparently held by worker since \
+finalizer_twin.py:17
+  # waits for Lock lock, apparently held by worker since finalizer_twin.py:17, which waits for an \
+Event to be set
+  # waits for an Event to be set
+""",
+    "inherited_plain.py": """\
+  # waits for Lock lock, holder not known, perhaps a thread of the parent process at the time of \
+the fork
+""",
+    "barrier.py": """\
+  # waits at Barrier barrier, where 2 of 3 threads have arrived
+  # waits at Barrier barrier, where 2 of 3 threads have arrived
 """,
     "child_pipe.py": """\
 DEADLOCK: process N (yes) -> MainThread -> process N
