@@ -146,6 +146,24 @@ void brine_put_str(struct buffer *b, const char *text, size_t len)
     brine_put_bytes(b, text, len);
 }
 
+size_t brine_begin_long_str(struct buffer *b)
+{
+    buffer_put_u8(b, TAG_STR);
+    buffer_put_u8(b, TAG_BYTES_L4);
+    buffer_put_u32(b, 0);
+    return b->len;
+}
+
+void brine_end_long_str(struct buffer *b, size_t start)
+{
+    size_t len = b->len - start;
+
+    if (len > UINT32_MAX)
+        b->failed = true;
+    if (!b->failed)
+        store_u32(b->data + start - 4, (uint32_t)len);
+}
+
 void brine_put_tuple(struct buffer *b, size_t count)
 {
     if (count == 0)

@@ -31,6 +31,12 @@ void brine_put_bytes(struct buffer *b, const void *bytes, size_t len);
  * when it receives invalid UTF-8. */
 void brine_put_str(struct buffer *b, const char *text, size_t len);
 
+/* Append a str of more than 255 bytes whose length is not yet known. Call brine_begin_long_str,
+ * append the UTF-8 with buffer_put, then pass the result of brine_begin_long_str to
+ * brine_end_long_str. */
+size_t brine_begin_long_str(struct buffer *b);
+void brine_end_long_str(struct buffer *b, size_t start);
+
 /* Appends an int of any size from its ASCII digits, with "-" if it is negative. Use brine_put_int
  * for -48 to 159: stock rpyc encodes these ints in one byte. This is not checked. */
 void brine_put_digits(struct buffer *b, const char *digits, size_t len);

@@ -3,6 +3,12 @@
 
 #include "gil.h"
 
+/* From this many bytes on, a value is copied while other threads run. */
+#define LONG ((size_t)256 * 1024)
+
+/* A long str is encoded and decoded in pieces of this many characters or bytes. */
+#define PIECE 65536
+
 /* ---- Objects to brine ------------------------------------------------------------------------ */
 
 static int dump_items(struct buffer *out, PyObject *const *items, Py_ssize_t n)
@@ -40,14 +46,56 @@ static int dump_int(struct buffer *out, PyObject *obj)
     return text ? 1 : -1;
 }
 
+/* Appends bytes or text with put. If they are long, releases the GIL meanwhile. The caller has a
+ * reference to the immutable object that contains the data. */
+static void dump_data(struct buffer *out, void (*put)(struct buffer *, const void *, size_t),
+                      const void *data, Py_ssize_t len)
+{
+    PyThreadState *before;
+
+    if ((size_t)len < LONG) {
+        put(out, data, (size_t)len);
+        return;
+    }
+    before = ps_gil_begin_wait();
+    put(out, data, (size_t)len);
+    ps_gil_end_wait(before);
+}
+
+static void put_text(struct buffer *out, const void *text, size_t len)
+{
+    brine_put_str(out, text, len);
+}
+
+/* Appends a str that is not ASCII, a piece at a time. */
+static int dump_long_str(struct buffer *out, PyObject *obj)
+{
+    size_t start = brine_begin_long_str(out);
+    Py_ssize_t i, len = PyUnicode_GET_LENGTH(obj);
+
+    for (i = 0; i < len; i += PIECE) {
+        ps_auto PyObject *piece = PyUnicode_Substring(obj, i, i + PIECE);
+        ps_auto PyObject *bytes = piece ? PyUnicode_AsUTF8String(piece) : NULL;
+
+        if (!bytes)
+            return -1;
+        buffer_put(out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+        ps_gil_share();
+    }
+    brine_end_long_str(out, start);
+    return 1;
+}
+
 static int dump_str(struct buffer *out, PyObject *obj)
 {
     ps_auto PyObject *bytes = NULL;
 
     if (PyUnicode_IS_COMPACT_ASCII(obj)) {
-        brine_put_str(out, PyUnicode_DATA(obj), (size_t)PyUnicode_GET_LENGTH(obj));
+        dump_data(out, put_text, PyUnicode_DATA(obj), PyUnicode_GET_LENGTH(obj));
         return 1;
     }
+    if ((size_t)PyUnicode_GET_LENGTH(obj) >= LONG)
+        return dump_long_str(out, obj);
     bytes = PyUnicode_AsUTF8String(obj); /* PyUnicode_AsUTF8 would store its result in the str */
     if (!bytes)
         return -1;
@@ -117,7 +165,7 @@ static int dump_simple(struct buffer *out, PyObject *obj)
     else if (type == &PyFloat_Type)
         brine_put_float(out, PyFloat_AS_DOUBLE(obj));
     else if (type == &PyBytes_Type)
-        brine_put_bytes(out, PyBytes_AS_STRING(obj), (size_t)PyBytes_GET_SIZE(obj));
+        dump_data(out, brine_put_bytes, PyBytes_AS_STRING(obj), PyBytes_GET_SIZE(obj));
     else if (type == &PyComplex_Type)
         brine_put_complex(out, PyComplex_RealAsDouble(obj), PyComplex_ImagAsDouble(obj));
     else if (obj == Py_Ellipsis)
@@ -160,6 +208,95 @@ static PyObject *load_bigint(const struct brine_item *item)
         PyUnicode_DecodeASCII((const char *)item->data, (Py_ssize_t)item->len, NULL);
 
     return text ? PyLong_FromUnicodeObject(text, 10) : NULL;
+}
+
+static PyObject *load_bytes(const uint8_t *data, size_t len)
+{
+    PyObject *bytes;
+    PyThreadState *before;
+
+    if (len < LONG)
+        return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)len);
+    bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+    if (!bytes)
+        return NULL;
+    before = ps_gil_begin_wait(); /* no other thread can find the new object */
+    memcpy(PyBytes_AS_STRING(bytes), data, len);
+    ps_gil_end_wait(before);
+    return bytes;
+}
+
+/* True if a byte begins a character in UTF-8, or can be no part of UTF-8. */
+static bool begins_character(uint8_t byte)
+{
+    return (byte & 0xc0) != 0x80;
+}
+
+/* Returns the number of characters in UTF-8, and in *max the maximum of the kind of str that has
+ * room for them: 0x7f, 0xff, 0xffff or 0x10ffff. Valid only if the UTF-8 is. */
+static Py_ssize_t measure_utf8(const uint8_t *text, size_t len, Py_UCS4 *max)
+{
+    Py_ssize_t count = 0;
+    uint8_t greatest = 0;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        count += begins_character(text[i]);
+        greatest = text[i] > greatest ? text[i] : greatest;
+    }
+    if (greatest < 0x80)
+        *max = 0x7f;
+    else if (greatest < 0xc4)
+        *max = 0xff;
+    else
+        *max = greatest < 0xf0 ? 0xffff : 0x10ffff;
+    return count;
+}
+
+/* Decodes UTF-8, a piece at a time, into str from its start. Returns the number of characters, or
+ * -1 with an exception if the UTF-8 is not valid. */
+static Py_ssize_t decode_pieces(const uint8_t *text, size_t len, PyObject *str)
+{
+    Py_ssize_t done = 0, n;
+    size_t start, end;
+
+    for (start = 0; start < len; start = end) {
+        ps_auto PyObject *piece = NULL;
+
+        end = len - start > PIECE ? start + PIECE : len;
+        while (end < len && end - start > PIECE - 4 && !begins_character(text[end]))
+            end--;
+        piece = PyUnicode_DecodeUTF8((const char *)text + start, (Py_ssize_t)(end - start), NULL);
+        if (!piece)
+            return -1;
+        n = PyUnicode_CopyCharacters(str, done, piece, 0, PyUnicode_GET_LENGTH(piece));
+        if (n < 0)
+            return -1;
+        done += n;
+        ps_gil_share();
+    }
+    return done;
+}
+
+static PyObject *load_str(const uint8_t *text, size_t len)
+{
+    ps_auto PyObject *str = NULL;
+    PyThreadState *before;
+    Py_ssize_t count;
+    Py_UCS4 max;
+
+    if (len < LONG)
+        return PyUnicode_DecodeUTF8((const char *)text, (Py_ssize_t)len, NULL);
+    before = ps_gil_begin_wait();
+    count = measure_utf8(text, len, &max);
+    ps_gil_end_wait(before);
+    str = PyUnicode_New(count, max);
+    if (!str)
+        return NULL;
+    if (decode_pieces(text, len, str) == count)
+        return ps_steal(&str);
+    PyErr_Clear();
+    return PyUnicode_DecodeUTF8((const char *)text, (Py_ssize_t)len, NULL); /* sets the exception */
 }
 
 static PyObject *load_plain(void *context, struct brine_reader *r)
@@ -257,9 +394,9 @@ PyObject *ps_load(struct brine_reader *r)
     case BRINE_COMPLEX:
         return PyComplex_FromDoubles(item.real, item.imag);
     case BRINE_BYTES:
-        return PyBytes_FromStringAndSize((const char *)item.data, (Py_ssize_t)item.len);
+        return load_bytes(item.data, item.len);
     case BRINE_STR:
-        return PyUnicode_DecodeUTF8((const char *)item.data, (Py_ssize_t)item.len, NULL);
+        return load_str(item.data, item.len);
     case BRINE_TUPLE:
         return ps_load_tuple(NULL, r, item.count, load_plain);
     case BRINE_FROZENSET:

@@ -315,3 +315,19 @@ TEST(a_count_of_32_bits_is_written)
     assert_false(b.failed);
     assert_bytes(b.data, b.len, "15 ffffffff");
 }
+
+TEST(the_length_of_a_long_str_is_written_at_its_end)
+{
+    AUTO_BUFFER b = BUFFER_INIT, whole = BUFFER_INIT;
+    char text[300];
+    size_t start;
+
+    memset(text, 'x', sizeof(text));
+    brine_put_str(&whole, text, sizeof(text));
+    start = brine_begin_long_str(&b);
+    buffer_put(&b, text, 100);
+    buffer_put(&b, text, 200);
+    brine_end_long_str(&b, start);
+    assert_int_equal(b.len, whole.len);
+    assert_memory_equal(b.data, whole.data, b.len);
+}
