@@ -14,6 +14,7 @@
 #include "classic.h"
 #include "handlers.h"
 #include "tls.h"
+#include "version.h"
 
 #include <errno.h>
 
@@ -534,16 +535,30 @@ static int try_all(rpyc_conn **out, struct attempt *a, struct rpyc_error *err)
     return result;
 }
 
-static int connect_to(rpyc_conn **out, const struct target *to, const struct rpyc_options *options,
+/* Copies the caller's options, which may be NULL. tls: room for the options of TLS. */
+static int read_options(struct rpyc_options *out, struct rpyc_tls *tls,
+                        const struct rpyc_options *given, struct rpyc_error *err)
+{
+    if (version_options(out, given, err) < 0 || version_tls(tls, out->tls, err) < 0)
+        return -1;
+    if (out->tls)
+        out->tls = tls;
+    return 0;
+}
+
+static int connect_to(rpyc_conn **out, const struct target *to, const struct rpyc_options *given,
                       struct rpyc_error *err)
 {
-    static const struct rpyc_options defaults = {0};
     struct rpyc_error unused = RPYC_ERROR_INIT;
-    struct attempt a = {.to = to, .options = options ? options : &defaults};
+    struct rpyc_options options;
+    struct rpyc_tls tls;
+    struct attempt a = {.to = to, .options = &options};
     int result;
 
-    a.deadline = deadline_in(timeout_or(a.options->connect_timeout_ms, CONNECT_TIMEOUT_MS));
-    a.silence = silence_of(a.options);
+    if (read_options(&options, &tls, given, err) < 0)
+        return -1;
+    a.deadline = deadline_in(timeout_or(options.connect_timeout_ms, CONNECT_TIMEOUT_MS));
+    a.silence = silence_of(&options);
     result = try_all(out, &a, err ? err : &unused);
     rpyc_error_clear(&unused);
     return result;
@@ -578,21 +593,27 @@ static int connect_fd(rpyc_conn **out, struct stream *s, const struct rpyc_optio
     return wait_for_root(out, &a, err);
 }
 
-int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *options,
+int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *given,
                     struct rpyc_error *err)
 {
     struct rpyc_error unused = RPYC_ERROR_INIT;
+    struct rpyc_options options;
+    struct rpyc_tls tls;
     struct stream s;
     int result;
 
     stream_open(&s, fd);
-    if (!options || options->generation == RPYC_GENERATION_AUTO) {
+    if (read_options(&options, &tls, given, err) < 0) {
+        stream_close(&s);
+        return -1;
+    }
+    if (options.generation == RPYC_GENERATION_AUTO) {
         stream_close(&s);
         return error_set(
             err, RPYC_EINVAL,
             "cannot detect the version of rpyc on a given socket: set options.generation");
     }
-    result = connect_fd(out, &s, options, err ? err : &unused);
+    result = connect_fd(out, &s, &options, err ? err : &unused);
     rpyc_error_clear(&unused);
     return result;
 }

@@ -37,6 +37,7 @@ librpyc_librpyc_internal_la_SOURCES = \
 	librpyc/tls.c librpyc/tls.h \
 	librpyc/turns.c librpyc/turns.h \
 	librpyc/value.c librpyc/value.h \
+	librpyc/version.c librpyc/version.h \
 	librpyc/vinegar.c librpyc/vinegar.h
 librpyc_librpyc_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBDEFLATE_CFLAGS) -DRPYC_LIBDIR='"$(libdir)"' \
 	$(RELOCATABLE_CPPFLAGS)
@@ -48,7 +49,9 @@ lib_LTLIBRARIES += librpyc/librpyc.la
 librpyc_librpyc_la_SOURCES =
 librpyc_librpyc_la_LIBTOOLFLAGS =
 librpyc_librpyc_la_LIBADD = librpyc/librpyc-whole.lo $(LIBDEFLATE_LIBS)
-librpyc_librpyc_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+librpyc_librpyc_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 \
+	-Wl,--version-script=$(srcdir)/librpyc/rpyc.map
+EXTRA_librpyc_librpyc_la_DEPENDENCIES = librpyc/rpyc.map
 
 # A static library cannot hide the names that its objects use from each other. So it has one object,
 # in which all internal names are local. The sections of LTO (-ffat-lto-objects) would still have them:
@@ -71,7 +74,7 @@ librpyc/openssl_functions.inc: librpyc/openssl_functions.txt
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's/.*/OPENSSL_FUNCTION(&)/' $< >$@
 librpyc/openssl_defines.inc: librpyc/openssl_functions.txt
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's/.*/#define & openssl.&/' $< >$@
-EXTRA_DIST += librpyc/openssl_functions.txt
+EXTRA_DIST += librpyc/openssl_functions.txt librpyc/rpyc.map
 CLEANFILES += $(openssl_inc)
 
 # TLS. librpyc loads this library when a program uses TLS.

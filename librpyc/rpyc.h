@@ -48,6 +48,16 @@ extern "C" {
 #define RPYC_API
 #endif
 
+/* The version of this header, as text and as a number, 0xMMmmpp. rpyc_version returns the version
+ * of the library that the program uses. */
+#define RPYC_VERSION        "0.9.0"
+#define RPYC_VERSION_NUMBER 0x000900
+RPYC_API const char *rpyc_version(void);
+
+/* Later versions may add members to struct rpyc_options, rpyc_tls and rpyc_ops, at their ends.
+ * Their first member tells librpyc which of them the program knows: sizeof the struct; 0: only the
+ * members of version 0.9. The other structs do not change. */
+
 typedef struct rpyc_conn rpyc_conn;
 typedef struct rpyc_value rpyc_value;
 
@@ -118,10 +128,11 @@ struct rpyc_error {
     char text[256];                /* one line without newline, truncated if it is longer */
     struct rpyc_exception *remote; /* with RPYC_EREMOTE: the exception, owned; else NULL */
     enum rpyc_tls_reason tls;      /* with RPYC_ETLS: what failed; else RPYC_TLS_OTHER */
+    void *reserved[4];             /* for later versions */
 };
 
 /* clang-format off */
-#define RPYC_ERROR_INIT {RPYC_OK, 0, "", NULL, RPYC_TLS_OTHER}
+#define RPYC_ERROR_INIT {RPYC_OK, 0, "", NULL, RPYC_TLS_OTHER, {NULL}}
 /* clang-format on */
 
 /* Frees what err owns and sets it to RPYC_ERROR_INIT. err may be NULL. */
@@ -170,6 +181,7 @@ struct rpyc_envelope {
 /* How to use TLS. All zeros: accept a server certificate only if it is for the server's name, and a
  * CA that the system trusts has signed it. */
 struct rpyc_tls {
+    size_t size;             /* see RPYC_VERSION */
     const char *ca_file;     /* the CAs that may have signed the server's certificate, PEM; NULL:
                               * those that the system trusts */
     const char *cert_file;   /* the client's certificate with its chain, PEM; NULL: none */
@@ -183,6 +195,7 @@ struct rpyc_tls {
 
 /* How to connect. All zeros, or a NULL pointer: the defaults. */
 struct rpyc_options {
+    size_t size; /* see RPYC_VERSION */
     enum rpyc_generation generation;
     bool bind_threads;      /* the server runs with RPYC_BIND_THREADS; ignored with
                              * RPYC_GENERATION_AUTO */
@@ -546,6 +559,7 @@ RPYC_API void rpyc_pending_free(rpyc_pending *pending);
  * the exception that Python raises for an object without the operation; if `str` is NULL, the peer
  * gets a default text. */
 struct rpyc_ops {
+    size_t size;                /* see RPYC_VERSION */
     const char *class_name;     /* the class name that the peer sees; NULL: "librpyc.Object" */
     const char *const *methods; /* names of the methods that `call` implements, ended by NULL; or
                                  * NULL */

@@ -67,6 +67,10 @@ check-on: config.h
 	@abs_srcdir='$(abs_srcdir)' UNIT_TESTS='$(unit_tests)' \
 		ON='$(if $(filter command%,$(origin PYTHON)),$(PYTHON))' $(srcdir)/testsuite/run-on
 
+# make check-pip: wheels and sdists, as users build and install them.
+check-pip: config.h
+	@abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' $(srcdir)/testsuite/run-pip
+
 # make check-aarch64: tests of the stack reader, of reports and of the protocol in qemu.
 check-aarch64:
 	@abs_srcdir='$(abs_srcdir)' TEST_WIRE='$(filter %.c,$(testsuite_unit_test_wire_SOURCES))' \
@@ -114,7 +118,7 @@ check-soak: all
 	check-aarch64 check-full check-on check-portable interop stock-against-stock
 
 EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-aarch64 testsuite/run-coverage testsuite/run-debug \
-	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-portable \
+	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-pip testsuite/run-portable \
 	testsuite/run-rpyc testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/commit-count testsuite/valgrind.supp testsuite/tsan.supp \
 	testsuite/soak/soak.py testsuite/soak/clients.py \

@@ -243,7 +243,9 @@ def exported(library: Path, *options: str) -> set[str]:
     """Returns the names that a library exports, without those of compilers and sanitizers."""
     argv = ["nm", "--defined-only", "--extern-only", "--format=posix", *options, library]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    names = {line.split()[0] for line in done.stdout.splitlines() if len(line.split()) > 1}
+    symbols = [line.split()[:2] for line in done.stdout.splitlines() if len(line.split()) > 1]
+    # An absolute symbol names a version, such as RPYC_0.9.
+    names = {name.partition("@")[0] for name, kind in symbols if kind != "A"}
     return {name for name in names if not name.startswith("_")}
 
 
@@ -264,6 +266,13 @@ def test_a_library_exports_the_functions_of_rpyc_h(name: str, options: list[str]
     """Any other exported name could collide with a function of a program."""
     assert len(declared()) > 70
     assert exported(libraries() / name, *options) == declared()
+
+
+def test_no_symbol_of_a_version_has_vanished() -> None:
+    """Programs that were linked with an earlier version need all symbols in rpyc.map."""
+    symbols = re.findall(r"^    (rpyc_\w+);", (ROOT / "librpyc/rpyc.map").read_text(), re.MULTILINE)
+    assert len(symbols) > 80
+    assert exported(libraries() / "librpyc.so", "--dynamic") == set(symbols)
 
 
 @pytest.mark.skipif("LIBRPYC_SSL_PATH" not in os.environ, reason="built without OpenSSL")

@@ -45,8 +45,8 @@ TEST(every_call_on_a_closed_connection_fails)
 TEST(the_first_close_sets_the_reason)
 {
     AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
-    const struct rpyc_error first = {RPYC_ETLS, 0, "too much of it", NULL, RPYC_TLS_OTHER};
-    const struct rpyc_error second = {RPYC_EPROTOCOL, 0, "not this", NULL, RPYC_TLS_OTHER};
+    const struct rpyc_error first = {.code = RPYC_ETLS, .text = "too much of it"};
+    const struct rpyc_error second = {.code = RPYC_EPROTOCOL, .text = "not this"};
     AUTO_ERROR err = RPYC_ERROR_INIT;
 
     conn_close(l->c, &first);
@@ -59,7 +59,7 @@ TEST(the_first_close_sets_the_reason)
 TEST(a_close_wakes_all_waiting_threads)
 {
     AUTO_LINK l = link_new(RPYC_GENERATION_6, false);
-    const struct rpyc_error why = {RPYC_ECLOSED, 0, "we had enough", NULL, RPYC_TLS_OTHER};
+    const struct rpyc_error why = {.code = RPYC_ECLOSED, .text = "we had enough"};
     struct asker reader, waiter, third;
 
     asker_start_reading(&reader, l, HANDLE_GETROOT, DEADLINE_NEVER, "011150 1153" NO_ARGS);

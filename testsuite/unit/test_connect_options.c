@@ -4,7 +4,10 @@
  */
 #include "fake_server.h"
 
+#include <stddef.h>
 #include <sys/un.h>
+
+#include "version.h"
 
 TEST(a_server_is_connected_to_over_tcp)
 {
@@ -53,6 +56,42 @@ TEST(the_timeout_of_requests_is_an_option)
     assert_error(&err, RPYC_ETIMEOUT, "no answer in time");
     rpyc_close(conn);
     server_end(&s, "[" GETROOT_6 " 01115111511151100a78 0111521152115102 end]");
+}
+
+TEST(options_that_end_early_have_defaults_behind_their_end)
+{
+    const struct rpyc_options options = {.size = offsetof(struct rpyc_options, connect_timeout_ms),
+                                         .generation = RPYC_GENERATION_5,
+                                         .connect_timeout_ms = 1,
+                                         .request_timeout_ms = 1};
+    struct rpyc_options read;
+
+    assert_string_equal(rpyc_version(), RPYC_VERSION);
+    assert_int_equal(version_options(&read, &options, NULL), 0);
+    assert_int_equal(read.generation, RPYC_GENERATION_5);
+    assert_int_equal(read.connect_timeout_ms, 0);
+    assert_int_equal(read.request_timeout_ms, 0);
+    assert_int_equal(version_options(&read, NULL, NULL), 0);
+    assert_int_equal(read.generation, RPYC_GENERATION_AUTO);
+}
+
+TEST(an_option_of_a_later_version_is_an_error)
+{
+    struct {
+        struct rpyc_options options;
+        void *added;
+    } later = {.options = {.size = sizeof(later), .silence_ms = 1}};
+    const char *text = "librpyc " RPYC_VERSION " does not have an option that is used: the program "
+                       "was compiled with a later version";
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    struct rpyc_options read;
+    rpyc_conn *conn = NULL;
+
+    assert_int_equal(version_options(&read, &later.options, NULL), 0);
+    assert_int_equal(read.silence_ms, 1);
+    later.added = &read;
+    assert_int_equal(rpyc_connect_unix(&conn, "/nonexistent", &later.options, &err), -1);
+    assert_error(&err, RPYC_EINVAL, text);
 }
 
 TEST(the_limit_of_a_frame_is_an_option)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "version.h"
+
+#include <string.h>
+
+#include "error.h"
+
+/* A program that set no size knows the members of version 0.9, of which these are the last ones.
+ * Later members are added behind them, and these lines stay. */
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
+#define OPTIONS_SIZE_0_9     END_OF(struct rpyc_options, silence_ms)
+#define TLS_SIZE_0_9         END_OF(struct rpyc_tls, insecure_no_verify)
+
+const char *rpyc_version(void)
+{
+    return RPYC_VERSION;
+}
+
+static int copy(void *out, size_t known, const void *given, size_t size, struct rpyc_error *err)
+{
+    const char *bytes = given;
+
+    for (size_t i = known; i < size; i++)
+        if (bytes[i])
+            return error_set(err, RPYC_EINVAL,
+                             "librpyc " RPYC_VERSION " does not have an option that is used: the "
+                             "program was compiled with a later version");
+    memset(out, 0, known);
+    if (size > 0)
+        memcpy(out, given, size < known ? size : known);
+    return 0;
+}
+
+int version_options(struct rpyc_options *out, const struct rpyc_options *given,
+                    struct rpyc_error *err)
+{
+    size_t size = given && given->size ? given->size : OPTIONS_SIZE_0_9;
+
+    return copy(out, sizeof(*out), given, given ? size : 0, err);
+}
+
+int version_tls(struct rpyc_tls *out, const struct rpyc_tls *given, struct rpyc_error *err)
+{
+    size_t size = given && given->size ? given->size : TLS_SIZE_0_9;
+
+    return copy(out, sizeof(*out), given, given ? size : 0, err);
+}
