@@ -19,6 +19,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
 	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
+	pystuck_ext/frame_objects.c pystuck_ext/frame_objects.h \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/facts_add.c \
 	pystuck_ext/gil_held.c pystuck_ext/gil_held.h \
@@ -84,6 +85,8 @@ collector_parts = \
 	pystuck_ext/pystuck/_blocking_calls.py \
 	pystuck_ext/pystuck/_threads.py \
 	pystuck_ext/pystuck/_source_lines.py \
+	pystuck_ext/pystuck/_gevent_objects.py \
+	pystuck_ext/pystuck/_greenlets.py \
 	pystuck_ext/pystuck/_asyncio_objects.py \
 	pystuck_ext/pystuck/_tasks.py \
 	pystuck_ext/pystuck/_stacks.py

@@ -12,6 +12,7 @@
 #include "aside.h"
 #include "classic_service.h"
 #include "current_frames.h"
+#include "frame_objects.h"
 #include "gil.h"
 #include "server_object.h"
 #include "netref_type.h"
@@ -78,6 +79,8 @@ static PyMethodDef module_methods[] = {
     {"run_aside", ps_run_aside, METH_VARARGS, ps_run_aside_doc},
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
     {"current_frames", current_frames, METH_NOARGS, current_frames_doc},
+    {"frame_objects", ps_frame_objects, METH_O, ps_frame_objects_doc},
+    {"referents", ps_referents, METH_O, ps_referents_doc},
     {"why", (PyCFunction)(void (*)(void))ps_why, METH_VARARGS | METH_KEYWORDS, ps_why_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {"is_main_interpreter", is_main_interpreter, METH_NOARGS, is_main_interpreter_doc},

@@ -7,6 +7,7 @@
 #ifndef HAVE_PYTHON_INTERNALS
 
 const struct offsets ps_own_offsets = {.minor = 0};
+const int ps_frame_pointer = -1;
 
 bool ps_offsets_agree(const struct offsets *o)
 {
@@ -37,6 +38,12 @@ bool ps_offsets_agree(const struct offsets *o)
 #endif
 
 #define AT(type, member) ((int)offsetof(type, member))
+
+#if PY_VERSION_HEX >= 0x030B0000
+const int ps_frame_pointer = AT(struct _frame, f_frame);
+#else
+const int ps_frame_pointer = -1;
+#endif
 
 /* Members whose names differ between versions of Python. */
 

@@ -12,6 +12,10 @@
  * was built, `minor` is 0 and no offset is known. */
 extern const struct offsets ps_own_offsets;
 
+/* The offset of the pointer to the frame in a frame object; -1: the frame object itself is the
+ * frame (up to Python 3.10). */
+extern const int ps_frame_pointer;
+
 /* The members of struct offsets that also exist in _Py_DebugOffsets, which Python 3.13 and later
  * have: X(our member, group in _Py_DebugOffsets, member of the group). */
 #define DEBUG_MEMBERS(X)                                                                           \

@@ -464,6 +464,21 @@ bool ps_without_gil_answer(struct ps_state *state, struct buffer *out)
     return made;
 }
 
+struct stackreader *ps_without_gil_take_reader(struct ps_state *state)
+{
+    struct ps_without_gil *w = state->without_gil;
+
+    if (!w || !state->reader || w->fork_count != ps_fork_count() ||
+        pthread_mutex_trylock(&w->lock) != 0)
+        return NULL;
+    return state->reader;
+}
+
+void ps_without_gil_return_reader(struct ps_state *state)
+{
+    pthread_mutex_unlock(&state->without_gil->lock);
+}
+
 struct report_process *ps_without_gil_read(struct ps_state *state, struct report *report,
                                            int64_t limit, bool locals, int64_t **activity,
                                            bool *complete)
@@ -474,14 +489,13 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
 
     *complete = false;
     *activity = NULL;
-    if (!w || !state->reader || w->fork_count != ps_fork_count() ||
-        pthread_mutex_trylock(&w->lock) != 0)
+    if (!ps_without_gil_take_reader(state))
         return NULL;
     if (w->facts.processes.count > 0)
         process = report_add_process(report);
     if (process)
         result = read_report(state, &report->arena, process, limit, locals, activity);
-    pthread_mutex_unlock(&w->lock);
+    ps_without_gil_return_reader(state);
     *complete = result == STACKREADER_ALL && !report->arena.failed;
     return result == STACKREADER_NONE || report->arena.failed ? NULL : process;
 }

@@ -36,6 +36,11 @@ struct report_process *ps_without_gil_read(struct ps_state *state, struct report
                                            int64_t limit, bool locals, int64_t **activity,
                                            bool *complete);
 
+/* Returns the stack reader, for the calling thread alone until ps_without_gil_return_reader. NULL:
+ * there is none, or another thread uses it. Needs no GIL. */
+struct stackreader *ps_without_gil_take_reader(struct ps_state *state);
+void ps_without_gil_return_reader(struct ps_state *state);
+
 /* Sets the time and the ids of the process, the states and the system calls of its threads, and the
  * processes for which the threads wait, as the kernel reports them. Adds what could not be read to
  * the list p->missing. activity: as ps_without_gil_read returns it;

@@ -220,6 +220,12 @@ struct report_thread {
     report_texts notes; /* conclusions of the diagnosis about the thread, one line each */
 };
 
+/* A greenlet that has begun and is suspended.
+ *
+ * thread: the id of the thread that can run it. waits: the kinds "hub" (its hub will run it) and
+ * "io" (its words are the number of a descriptor) occur only here. If the kind is "greenlet", the
+ * object is unknown and there are words, then it waits for the ends of several greenlets: these
+ * words. */
 struct report_greenlet {
     struct report_text id, repr;
     int repr_status; /* enum report_status */
@@ -227,6 +233,7 @@ struct report_greenlet {
     report_frames frames;
     struct report_wait *waits;
     report_texts notes; /* as in report_thread */
+    REPORT_LIST(struct report_hold) holds;
 };
 
 /* A task of asyncio that is not done.
@@ -250,8 +257,8 @@ struct report_task {
  *
  * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
  * "barrier", "queue", "stream", "future", "import" (the lock of a module), "buffer" (the lock of
- * a buffered file, such as sys.stdout), "flock" (of a file), "loop" (of asyncio; its holder is the
- * thread that runs it).
+ * a buffered file, such as sys.stdout), "flock" (of a file), "pool" (of gevent), "loop" (of
+ * asyncio; its holder is the thread that runs it), "hub" (of gevent; its holder is its thread).
  *
  * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
  * (future) or import it (import). An id in another process has "PID@HOST/" in front.
@@ -272,7 +279,8 @@ struct report_task {
  * holders of the future; "parties" and "arrived": how many threads a barrier waits for, and how
  * many of them have arrived; "unfinished": how many items of a queue are not done; "forked": "yes"
  * if a Lock is locked and this process was forked; "handler": the class and the file or name of the
- * logging.Handler that has this lock; "state": the state of a future of concurrent.futures. */
+ * logging.Handler that has this lock; "state": the state of a future of concurrent.futures, or of
+ * a hub: "running", or "waiting" if another greenlet of its thread runs. */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

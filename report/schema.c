@@ -151,6 +151,7 @@ static const struct field greenlet_fields[] = {
     LIST(greenlet, frames, frame),
     STRUCT(greenlet, waits, wait),
     TEXTS(greenlet, notes),
+    LIST(greenlet, holds, hold),
 };
 static const struct schema schema_greenlet = SCHEMA(greenlet);
 

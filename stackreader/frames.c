@@ -319,19 +319,25 @@ bool frames_are_same(const struct python *py, pid_t native_id, const struct raw_
     return frames_have_not_run(py, native_id, stack) || same_stack(py, stack);
 }
 
-bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f)
+bool frame_read_one(const struct python *py, uint64_t address, struct raw_frame *f)
 {
-    const struct offsets *o = py->offsets;
     unsigned char bytes[FRAME_BYTES_MAX];
-    uint64_t address = generator + (uint64_t)o->generator.frame;
+    size_t size = frame_bytes(py->offsets);
 
-    if (frame_bytes(o) > sizeof(bytes) ||
-        (o->minor <= 10 && !memory_pointer(&py->memory, address, &address)) || !address ||
-        !memory_read(&py->memory, address, bytes, frame_bytes(o)))
+    if (size > sizeof(bytes) || !address || !memory_read(&py->memory, address, bytes, size))
         return false;
     parse_frame(py, address, bytes, f);
     f->previous = 0;
     return f->code != 0;
+}
+
+bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f)
+{
+    uint64_t address = generator + (uint64_t)py->offsets->generator.frame;
+
+    if (py->offsets->minor <= 10 && !memory_pointer(&py->memory, address, &address))
+        return false;
+    return frame_read_one(py, address, f);
 }
 
 int64_t frame_address(const struct python *py, const struct raw_frame *f)

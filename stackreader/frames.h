@@ -81,6 +81,10 @@ bool frame_is_shim(const struct python *py, const struct raw_frame *f);
  * offsets. */
 bool frame_is_shown(const struct python *py, const struct raw_frame *f, int first_traceable);
 
+/* Fills *f with the frame at this address. Does not find the caller of the frame: sets f->previous
+ * to 0. Returns false if the frame cannot be read, or has no code. */
+bool frame_read_one(const struct python *py, uint64_t address, struct raw_frame *f);
+
 /* Fills *f with the frame of the generator at this address. Does not find the caller of the frame:
  * sets f->previous to 0. Returns false if the generator has ended or cannot be read. */
 bool frame_of_generator(const struct python *py, uint64_t generator, struct raw_frame *f);

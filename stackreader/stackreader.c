@@ -739,6 +739,33 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
     return reading.cut || r->limit.left < 0 ? STACKREADER_CUT : STACKREADER_ALL;
 }
 
+void stackreader_begin_frames(struct stackreader *r)
+{
+    value_room_clear(&r->values);
+}
+
+bool stackreader_frame(struct stackreader *r, uint64_t address, struct stackreader_frame *to)
+{
+    struct entered_with withs[WITH_BLOCKS_MAX];
+    struct raw_frame frame;
+    struct code_shape *shape;
+    size_t i;
+
+    *to = (struct stackreader_frame){0};
+    if (r->refuses_locks || !frame_read_one(&r->plain, address, &frame) ||
+        frame_is_shim(&r->plain, &frame))
+        return false;
+    shape = value_shape(&r->plain, &r->values, frame.code);
+    if (shape && shape->locals > 0)
+        value_local(&r->plain, &frame, 0, &to->first_argument);
+    to->managers = value_stack_withs(&r->plain, &r->values, &frame, withs);
+    for (i = 0; i < to->managers; i++) {
+        to->manager[i].address = withs[i].manager;
+        to->manager[i].enter = withs[i].enter;
+    }
+    return true;
+}
+
 int64_t stackreader_activity(const struct stackreader *r, size_t index)
 {
     return r->checks[index].activity;

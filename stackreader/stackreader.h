@@ -83,6 +83,27 @@ int64_t stackreader_activity(const struct stackreader *r, size_t index);
 void stackreader_set_absent(const struct stackreader *r, struct arena *arena,
                             struct report_process *process);
 
+/* What the memory of one frame shows. A manager is an object whose `with` block the frame has
+ * entered and not left; the innermost block comes first. enter: the offset of the instruction that
+ * called __enter__, in bytes; -1: unknown. */
+#define STACKREADER_MANAGERS_MAX 20
+struct stackreader_frame {
+    uint64_t first_argument; /* the address of the object; 0: there is none, or it is not known */
+    size_t managers;
+    struct {
+        uint64_t address;
+        int64_t enter;
+    } manager[STACKREADER_MANAGERS_MAX];
+};
+
+/* Reads the frame at this address: the address of a frame object up to Python 3.10, of a struct
+ * _PyInterpreterFrame from 3.11 on. The frame must not run meanwhile. Returns false if the frame
+ * cannot be read, or after stackreader_refuse_locks. Before the first of several calls, call
+ * stackreader_begin_frames, which forgets code objects that may have been freed. Only one thread at
+ * a time may use a reader. */
+void stackreader_begin_frames(struct stackreader *r);
+bool stackreader_frame(struct stackreader *r, uint64_t address, struct stackreader_frame *to);
+
 /* Reads the GIL of the interpreter at this address; 0: of the main interpreter. Returns false if
  * the GIL cannot be read. Several threads may call this function at the same time. */
 bool stackreader_gil(const struct stackreader *r, uint64_t interpreter, struct gil *gil);

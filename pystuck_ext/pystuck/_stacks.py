@@ -27,9 +27,10 @@ Other rules for running in a program that is stuck:
 import sys
 
 from ._blocking_calls import BUDGET_MS, call_all, forget_dummies
+from ._greenlets import Greenlets
 from ._source_lines import Sources
 from ._tasks import Tasks
-from ._threads import Titles, alive, greenlets, innermost_frames, main_ident, threads
+from ._threads import Titles, alive, innermost_frames, main_ident, threads
 from ._without_code import Untraced, as_str, attempt, is_of, own_field, sendable, system
 
 #: The version of the tuples: see collect().
@@ -63,9 +64,9 @@ class Answer:
         self._main = None
         forget_dummies()
         self._collect_threads(caller)
-        if flags & GREENLETS:
-            self._collect_greenlets()
         self._tasks, self._objects, self._missing = None, None, []
+        if flags & GREENLETS:
+            self._collect_greenlets(caller)
         if flags & TASKS:
             self._collect_tasks(caller)
 
@@ -93,10 +94,15 @@ class Answer:
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)
 
-    def _collect_greenlets(self):
-        for thing, frame in greenlets():
-            self._greenlets.append((thing, self._calls(frame)))
-            self._titles.add(thing)
+    def _collect_greenlets(self, caller):
+        found = Greenlets(lambda: innermost_frames(caller))
+        found.collect()
+        for each in found.facts:
+            self._titles.add(each.greenlet)
+            self._greenlets.append(
+                (each.greenlet, found.greenlet_tuple(each), self._calls(each.frame))
+            )
+        self._objects = found.objects()
 
     def _collect_tasks(self, caller):
         want = self._sources.want if self._flags & SOURCE else _want_nothing
@@ -105,7 +111,8 @@ class Answer:
         # The frames are made into tuples later, when the source lines are known. No reference to a
         # task is kept until then.
         self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
-        self._objects, self._missing = found.objects(), found.missing
+        self._objects = (self._objects or ()) + found.objects()
+        self._missing += found.missing
 
     def finish(self):
         """Make the calls that may block."""
@@ -161,17 +168,9 @@ class Answer:
             self._frame_tuples(called),
         )
 
-    def _greenlet_tuple(self, thing, called):
+    def _greenlet_tuple(self, thing, made, called):
         text, status = self._title(0, thing)
-        return (
-            f"greenlet:{id(thing):#x}",
-            text,
-            status,
-            None,  # name
-            None,  # parent
-            None,  # thread
-            self._frame_tuples(called),
-        )
+        return (made[0], text, status, *made[3:6], self._frame_tuples(called), *made[7:])
 
     def missing(self):
         """Return what is missing because calls were not made, as tuples (what is missing, why)."""

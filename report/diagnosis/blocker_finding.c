@@ -47,7 +47,7 @@ static size_t process_of_wait(const struct wait_graph *g, size_t actor)
 }
 
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task
- * also depends on the thread that runs its loop, but does not wait for this thread. */
+ * or greenlet also depends on the thread that runs it, but does not wait for this thread. */
 static size_t next_actor(const struct wait_graph *g, size_t actor)
 {
     const struct wait_node *n = &g->nodes[actor], *target;
@@ -59,7 +59,7 @@ static size_t next_actor(const struct wait_graph *g, size_t actor)
         return process_of_wait(g, actor);
     if (n->edges != 1)
         return NO_NODE;
-    if (n->kind == NODE_TASK && g->edges[n->first_edge] == wait_graph_runner(g, actor))
+    if (g->edges[n->first_edge] == wait_graph_runner(g, actor))
         return NO_NODE;
     target = &g->nodes[g->edges[n->first_edge]];
     if (target->kind != NODE_OBJECT)
@@ -166,21 +166,22 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
 static void put_waiters(struct buffer *out, const struct making *m, const struct waiter *w,
                         bool is_certain)
 {
-    size_t i, threads = 0, tasks = 0;
+    size_t i, kinds[NODE_PROCESS + 1] = {0};
 
     if (w->group == 1) {
         actor_put(out, m->g, w->node, 0);
         sentence_put(out, is_certain ? " waits" : " apparently waits");
         return;
     }
-    for (i = 0; i < w->group; i++) {
-        threads += m->g->nodes[w[i].node].kind == NODE_THREAD;
-        tasks += m->g->nodes[w[i].node].kind == NODE_TASK;
-    }
+    for (i = 0; i < w->group; i++)
+        kinds[m->g->nodes[w[i].node].kind]++;
     sentence_put_number(out, (int64_t)w->group);
-    sentence_put(out, threads == w->group ? " threads"
-                      : tasks == w->group ? " tasks"
-                                          : " threads and tasks");
+    sentence_put(out, kinds[NODE_THREAD] == w->group     ? " threads"
+                      : kinds[NODE_TASK] == w->group     ? " tasks"
+                      : kinds[NODE_GREENLET] == w->group ? " greenlets"
+                      : kinds[NODE_GREENLET] == 0        ? " threads and tasks"
+                      : kinds[NODE_TASK] == 0            ? " threads and greenlets"
+                                                         : " threads, greenlets and tasks");
     sentence_put(out, is_certain ? " wait" : " apparently wait");
 }
 

@@ -191,7 +191,7 @@ static void put_line(struct buffer *out, const struct wait_graph *g, size_t node
     else
         sentence_put(out, "is ready");
     next = next_in_cycle(g, node);
-    if (g->nodes[node].kind != NODE_TASK || next != wait_graph_runner(g, node))
+    if (next != wait_graph_runner(g, node))
         return;
     sentence_put(out, ", but only ");
     actor_put(out, g, next, process);

@@ -239,6 +239,23 @@ static void put_task_state(struct buffer *out, const struct wait_graph *g, size_
         sentence_put(out, ", which can never continue");
 }
 
+/* ---- Greenlets ------------------------------------------------------------------------------- */
+
+/* Appends that a greenlet waits for a switch, if it is not known what it waits for. */
+static void put_switch(struct buffer *out, const struct wait_graph *g, size_t node)
+{
+    const struct report_greenlet *greenlet = g->nodes[node].item;
+    const size_t parent = wait_graph_find(g, g->nodes[node].process, greenlet->parent);
+
+    if (greenlet->waits)
+        return;
+    sentence_put(out, "waits until another greenlet switches to it");
+    if (parent == NO_NODE)
+        return;
+    sentence_put(out, "; its parent is ");
+    actor_put(out, g, parent, g->nodes[node].process);
+}
+
 /* ---- All notes ------------------------------------------------------------------------------- */
 
 /* Adds a line, if it is not empty. */
@@ -260,6 +277,14 @@ static bool add_task_state(const struct noting *n, report_texts *notes, size_t n
     struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     put_task_state(&line, n->g, node);
+    return add(n->r, notes, &line);
+}
+
+static bool add_switch(const struct noting *n, report_texts *notes, size_t node)
+{
+    struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+    put_switch(&line, n->g, node);
     return add(n->r, notes, &line);
 }
 
@@ -289,7 +314,8 @@ bool diagnose_threads(struct report *r, struct report_process *p, const struct w
             return false;
     }
     for (i = 0; i < p->greenlets.count; i++) {
-        if (!add_wait(&n, &p->greenlets.items[i].notes, node++))
+        if (!add_wait(&n, &p->greenlets.items[i].notes, node) ||
+            !add_switch(&n, &p->greenlets.items[i].notes, node++))
             return false;
     }
     for (i = 0; i < p->tasks.count; i++) {

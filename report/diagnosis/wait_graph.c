@@ -27,8 +27,8 @@ struct wait_id {
 #define PEERS_MAX        128
 #define PEER_WAITERS_MAX 256
 
-/* The fact that a thread or task (the holder) holds an object. holder and object are indices of
- * nodes. */
+/* The fact that a thread, greenlet or task (the holder) holds an object. holder and object are
+ * indices of nodes. */
 struct wait_hold {
     size_t holder, object;
     const struct report_hold *fact;
@@ -143,6 +143,9 @@ static void add_holds(struct wait_graph *g, size_t holder)
     if (node->kind == NODE_THREAD) {
         holds = ((const struct report_thread *)node->item)->holds.items;
         count = ((const struct report_thread *)node->item)->holds.count;
+    } else if (node->kind == NODE_GREENLET) {
+        holds = ((const struct report_greenlet *)node->item)->holds.items;
+        count = ((const struct report_greenlet *)node->item)->holds.count;
     } else {
         holds = ((const struct report_task *)node->item)->holds.items;
         count = ((const struct report_task *)node->item)->holds.count;
@@ -196,7 +199,7 @@ static bool depends_on_holders(const struct report_object *o)
     }
     if (text_is(o->kind, "semaphore") || text_is(o->kind, "semlock"))
         return o->holders.count == number_of(object_detail(o, "permits"));
-    return text_is(o->kind, "future");
+    return text_is(o->kind, "future") || text_is(o->kind, "pool");
 }
 
 /* True if it is a guess that the only holder of a lock has it. */
@@ -385,35 +388,47 @@ static void add_awaits(struct wait_graph *g, struct wait_node *node)
     }
 }
 
-size_t wait_graph_runner(const struct wait_graph *g, size_t task)
+/* Returns the node of a thread with this id, or NO_NODE. */
+static size_t find_thread(const struct wait_graph *g, size_t process, struct report_text id)
 {
-    const struct wait_node *node = &g->nodes[task];
+    const size_t found = wait_graph_find(g, process, id);
+
+    return found != NO_NODE && g->nodes[found].kind == NODE_THREAD ? found : NO_NODE;
+}
+
+size_t wait_graph_runner(const struct wait_graph *g, size_t actor)
+{
+    const struct wait_node *node = &g->nodes[actor];
     const struct report_object *loop;
     size_t found;
 
+    if (node->kind == NODE_GREENLET)
+        return find_thread(g, node->process, ((const struct report_greenlet *)node->item)->thread);
+    if (node->kind != NODE_TASK)
+        return NO_NODE;
     found = wait_graph_find(g, node->process, ((const struct report_task *)node->item)->loop);
     if (found == NO_NODE || g->nodes[found].kind != NODE_OBJECT)
         return NO_NODE;
     loop = g->nodes[found].item;
     if (!text_is(loop->kind, "loop") || loop->holders.count != 1)
         return NO_NODE;
-    found = wait_graph_find(g, node->process, loop->holders.items[0]);
-    return found != NO_NODE && g->nodes[found].kind == NODE_THREAD ? found : NO_NODE;
+    return find_thread(g, node->process, loop->holders.items[0]);
 }
 
-/* Adds the edges of a task. If no other edge is certain, adds an edge to the thread that runs the
- * task's loop, because the task can continue only if this thread continues. */
-static void add_task_edges(struct wait_graph *g, size_t task)
+/* Adds the edges of a task or greenlet. If no other edge is certain, adds an edge to the thread
+ * that runs it, because it can continue only if this thread continues. */
+static void add_run_edges(struct wait_graph *g, size_t actor)
 {
-    struct wait_node *node = &g->nodes[task];
+    struct wait_node *node = &g->nodes[actor];
     size_t target;
 
-    add_awaits(g, node);
+    if (node->kind == NODE_TASK)
+        add_awaits(g, node);
     if (node->edges > 0)
         return;
-    target = target_of(g, task);
+    target = target_of(g, actor);
     if (target == NO_NODE || (g->nodes[target].kind == NODE_OBJECT && !may_hold(g, target)))
-        target = wait_graph_runner(g, task);
+        target = wait_graph_runner(g, actor);
     if (target != NO_NODE)
         add_edge(g, node, target);
 }
@@ -481,8 +496,8 @@ static void add_wait_edges(struct wait_graph *g, size_t waiter)
     const struct report_wait *wait = wait_graph_wait(g, waiter);
     size_t target;
 
-    if (node->kind == NODE_TASK) {
-        add_task_edges(g, waiter);
+    if (node->kind == NODE_TASK || node->kind == NODE_GREENLET) {
+        add_run_edges(g, waiter);
         return;
     }
     target = target_of(g, waiter);
@@ -518,6 +533,8 @@ static struct sizes measure(const struct report_process *p)
         if (p->threads.items[i].waits && wait_is_for_peer(p->threads.items[i].waits))
             s.peer_waiters++;
     }
+    for (i = 0; i < p->greenlets.count; i++)
+        s.holds += p->greenlets.items[i].holds.count;
     for (i = 0; i < p->tasks.count; i++) {
         s.edges += p->tasks.items[i].awaits.count;
         s.holds += p->tasks.items[i].holds.count;
@@ -559,7 +576,7 @@ static bool make(struct wait_graph *g)
         add_nodes(g, i);
     qsort(g->ids, g->id_count, sizeof(*g->ids), compare_ids);
     for (i = 0; i < g->count; i++) {
-        if (g->nodes[i].kind == NODE_THREAD || g->nodes[i].kind == NODE_TASK)
+        if (g->nodes[i].kind != NODE_OBJECT && g->nodes[i].kind != NODE_PROCESS)
             add_holds(g, i);
     }
     qsort(g->holds, g->hold_count, sizeof(*g->holds), compare_holds);

@@ -21,7 +21,7 @@
  *
  * wait_graph_make_guessed() adds edges for locks of which the holder is a guess.
  *
- * A task of which no other edge is certain has an edge to the thread that runs its loop.
+ * A task or greenlet of which no other edge is certain has an edge to the thread that runs it.
  *
  * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
  * log n.
@@ -102,8 +102,9 @@ size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report
 /* Returns the id that a node has in the report about its process. */
 struct report_text wait_graph_id(const struct wait_graph *g, size_t node);
 
-/* Returns the thread that runs the loop of a task, or NO_NODE. */
-size_t wait_graph_runner(const struct wait_graph *g, size_t task);
+/* Returns the thread that runs the loop of a task, or a greenlet. Returns NO_NODE if this thread is
+ * not known, and for all other nodes. */
+size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
 
 /* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
  */

@@ -34,6 +34,9 @@ static const struct kind_words kinds[] = {
     {"queue-join", "waits until all items of ", "Queue", " are done", "", false},
     {"stream", "waits for data from ", "StreamReader", "", "", false},
     {"future", "waits for the result of ", "Future", "", "computed by ", false},
+    {"pool-put", "waits for room in ", "Pool", "", "occupied by ", false},
+    {"pool-join", "waits until all greenlets of ", "Pool", " have ended", "", false},
+    {"io", "waits for input or output on ", "descriptor", "", "", false},
     {"import", "waits for the import of ", "module", "", "imported by ", false},
 };
 
@@ -93,8 +96,8 @@ static void put_type(struct buffer *out, struct report_text type, const char *no
     size_t start = type.len <= TYPE_MAX ? type.len : 0;
 
     if (!type.data || type.len == 0 || text_is(type, "_thread.lock") || text_is(type, "lock") ||
-        text_is(type, "_multiprocessing.SemLock") ||
-        text_is(type, "_frozen_importlib._ModuleLock")) {
+        text_is(type, "_multiprocessing.SemLock") || text_is(type, "gevent.thread.LockType") ||
+        text_is(type, "threading._RLock") || text_is(type, "_frozen_importlib._ModuleLock")) {
         sentence_put(out, noun);
         return;
     }
@@ -207,6 +210,11 @@ static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
         put_absent_process(out, p->wait->object);
         return;
     }
+    if (p->target == NO_NODE && text_is(p->wait->kind, "greenlet")) {
+        sentence_put(out, p->wait->words.data ? "greenlets " : "a greenlet");
+        sentence_put_text(out, p->wait->words);
+        return;
+    }
     if (p->target == NO_NODE) {
         sentence_put(out, is_thread                        ? "a thread"
                           : text_is(p->wait->kind, "task") ? "a task"
@@ -219,6 +227,9 @@ static void put_end(struct buffer *out, const struct wait_graph *g, size_t node,
     if (g->nodes[p->target].kind == NODE_TASK &&
         ((const struct report_task *)g->nodes[p->target].item)->name.len > 0)
         sentence_put(out, "task ");
+    if (g->nodes[p->target].kind == NODE_GREENLET &&
+        ((const struct report_greenlet *)g->nodes[p->target].item)->name.len > 0)
+        sentence_put(out, "greenlet ");
     actor_put(out, g, p->target, wait_graph_viewer(g, node));
 }
 
@@ -263,7 +274,7 @@ static bool is_for_end(const struct wait_graph *g, const struct parts *p)
     if (p->target != NO_NODE)
         return g->nodes[p->target].kind != NODE_OBJECT;
     return text_is(p->wait->kind, "thread") || text_is(p->wait->kind, "task") ||
-           text_is(p->wait->kind, "process");
+           text_is(p->wait->kind, "greenlet") || text_is(p->wait->kind, "process");
 }
 
 /* Appends ", where 2 of 3 threads have arrived" for a barrier, and ", of which 1 is not" for the
@@ -296,8 +307,13 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
         put_awaited(out, g, node);
         return;
     }
-    if (text_is(p->wait->kind, "sleep")) {
-        sentence_put(out, "sleeps");
+    if (text_is(p->wait->kind, "sleep") || text_is(p->wait->kind, "hub")) {
+        sentence_put(out, text_is(p->wait->kind, "sleep") ? "sleeps" : "is ready to run");
+        return;
+    }
+    if (text_is(p->wait->kind, "several")) {
+        sentence_put(out, "waits for ");
+        sentence_put_text(out, p->wait->words);
         return;
     }
     if (wait_is_for_peer(p->wait) && p->wait->object.data) {

@@ -6,6 +6,7 @@ A program whose name ends with _twin looks like a deadlock and is none, or its h
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from harness import (
     Running,
+    build_setting,
     debuggee_environment,
     pystuck,
     python,
@@ -296,6 +298,37 @@ waits for Lock lock, apparently held by keeper since lock_in_task.py:10
 """,
 }
 
+#: Programs with greenlets, which only a server knows. They need gevent. The notes are sorted,
+#: because the order of greenlets is that of their addresses.
+REASONS_OF_GREENLETS = {
+    "gevent_bank.py": """\
+DEADLOCK: transfer-1 -> transfer-0 -> transfer-1
+  transfer-1 (gevent_bank.py:10) waits for RLock dst.lock, held by transfer-0 since gevent_bank.py:8
+  transfer-0 (gevent_bank.py:10) waits for RLock dst.lock, held by transfer-1 since gevent_bank.py:8
+  # in the deadlock above: waits for RLock dst.lock, held by transfer-0 since gevent_bank.py:8
+  # in the deadlock above: waits for RLock dst.lock, held by transfer-1 since gevent_bank.py:8
+  # waits for the end of greenlets transfer-0 and transfer-1
+""",
+    "gevent_hub.py": """\
+DEADLOCK: MainThread -> holder -> MainThread
+  MainThread (gevent_hub.py:16) waits for Lock lock, held by holder since gevent_hub.py:11
+  holder (gevent_hub.py:12) sleeps, but only MainThread can run it
+the gevent hub of MainThread is blocked by a synchronous call: waiter (gevent_hub.py:16), \
+waits for Lock lock, apparently held by holder since gevent_hub.py:11
+  # in the deadlock above: sleeps
+  # in the deadlock above: waits for Lock lock, held by holder since gevent_hub.py:11
+  # waits for the end of greenlets holder and waiter
+  # waits until another greenlet switches to it; its parent is main greenlet of MainThread
+""",
+    "gevent_twin.py": """\
+  # waits for BoundedSemaphore second, apparently held by take-1 since gevent_twin.py:8, \
+which waits for Semaphore second
+  # waits for Semaphore second, apparently held by take-0 since gevent_twin.py:8, \
+which waits for BoundedSemaphore second
+  # waits for the end of greenlets take-0 and take-1
+""",
+}
+
 
 def conclusions(output: str) -> str:
     """The findings, which are the lines before the first thread, and the notes, in that order."""
@@ -347,7 +380,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
         started.append(Running([python(), *arguments], debuggee_environment(**environment)))
         return started[0].pid
 
-    def start(name: str) -> list[str]:
+    def start(name: str, **environment: str) -> list[str]:
         socket, path = tmp_path / "socket", str(PROGRAMS / name)
         forks = name.startswith("inherited")
         if request.param == "pid":
@@ -356,7 +389,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
         if forks:
             run("-c", SERVE_CHILD, path, str(socket))
         else:
-            run("-m", "pystuck", path, PYSTUCK=f"unix:{socket}")
+            run("-m", "pystuck", path, PYSTUCK=f"unix:{socket}", **environment)
         wait_until(socket.exists, "the server to listen")
         return [f"unix:{socket}"]
 
@@ -402,10 +435,32 @@ def test_the_reason_of_tasks_is_named(start: Callable[[str], list[str]], name: s
     check_conclusions(start(name), REASONS_OF_TASKS[name])
 
 
+@pytest.mark.skipif("PYSTUCK_GEVENT" not in os.environ, reason="gevent needs PYSTUCK_SLOW=1")
+@pytest.mark.parametrize("start", ["server"], indirect=True)
+@pytest.mark.parametrize("name", REASONS_OF_GREENLETS)
+def test_the_reason_of_greenlets_is_named(start: Callable[..., list[str]], name: str) -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GEVENT')}"
+    arguments, output = start(name, PYTHONPATH=path), ""
+
+    def are_there() -> bool:
+        nonlocal output
+        output = conclusions(re.sub(r" at 0x[0-9a-f]+", "", pystuck(*arguments).stdout))
+        lines = output.splitlines(True)
+        lines.sort(key=lambda line: line if line.startswith("  # ") else "")
+        output = "".join(lines)
+        return output == REASONS_OF_GREENLETS[name]
+
+    wait_until(are_there, "the conclusions", details=lambda: output)
+
+
 def test_the_readme_shows_the_deadlock() -> None:
     lines = [line.strip() for line in (PROGRAMS.parents[1] / "README.md").read_text().splitlines()]
     assert set(map(str.strip, REASONS["bank.py"].splitlines()[:3])) <= set(lines)
 
 
 def test_each_program_has_a_reason() -> None:
-    assert {each.name for each in PROGRAMS.glob("*.py")} == set(REASONS) | set(REASONS_OF_TASKS)
+    assert {each.name for each in PROGRAMS.glob("*.py")} == {
+        *REASONS,
+        *REASONS_OF_TASKS,
+        *REASONS_OF_GREENLETS,
+    }

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Greenlets: their names, what they wait for, and which locks they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import (
+    Running,
+    build_setting,
+    debuggee_environment,
+    pystuck,
+    python,
+    run_python,
+    wait_until,
+)
+
+PROGRAM = Path(__file__).parent / "programs" / "gevent_waits.py"
+
+needs_gevent = pytest.mark.skipif(
+    "PYSTUCK_GEVENT" not in os.environ, reason="no gevent for this Python, or no PYSTUCK_SLOW=1"
+)
+
+#: A thread waits for a Lock that a suspended greenlet holds. Another greenlet has released a Lock
+#: inside its `with`; a third one is only suspended. Counts what code of the classes runs.
+PLAIN = """
+import json, threading
+import greenlet, pystuck
+
+class Named(greenlet.greenlet):
+    name = "keeper"
+    def __getattribute__(self, name):
+        called.append(name)
+        return super().__getattribute__(name)
+    def __bool__(self):
+        called.append("bool")
+    def __eq__(self, other):
+        called.append("eq")
+    __hash__ = None
+
+def keep(lock):
+    with first, lock:
+        main.switch()
+
+def release():
+    with second:
+        second.release()
+        main.switch()
+        second.acquire()
+
+def idle():
+    main.switch()
+
+def wait():
+    with first:
+        pass
+
+called, main = [], greenlet.getcurrent()
+first, second = threading.Lock(), threading.Lock()
+keeper, releaser = Named(keep), greenlet.greenlet(release)
+idler = greenlet.greenlet(idle, releaser)
+keeper.switch(threading.Lock())
+for each in (releaser, idler):
+    each.switch()
+second.acquire()
+thread = threading.Thread(target=wait, name="waiter", daemon=True)
+thread.start()
+del called[:]
+while True:
+    report = pystuck.why()
+    if report["threads"][1]["waits"]:
+        break
+report["called"] = [each for each in called if each != "__repr__"]
+report["ids"] = [f"greenlet:{id(each):#x}" for each in (keeper, releaser, idler, main)]
+print(json.dumps(report))
+"""
+
+
+def test_a_suspended_greenlet_holds_locks() -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GREENLET')}"
+    report = run_python(PLAIN, PYTHONPATH=path)
+    found = {each["id"]: each for each in report["greenlets"]}
+    keeper, releaser, idler = (found[each] for each in report["ids"][:3])
+    assert keeper["name"] == "keeper"
+    assert re.fullmatch(r"release at 0x[0-9a-f]+", releaser["name"])
+    assert [keeper["parent"], idler["parent"]] == [report["ids"][3], releaser["id"]]
+    assert [hold["certainty"] for hold in keeper["holds"]] == ["seen", "seen"]
+    assert [hold["certainty"] for hold in releaser["holds"]] == ["likely"]
+    assert idler["holds"] == []
+    assert idler["notes"] == [
+        f"waits until another greenlet switches to it; its parent is {releaser['name']}"
+    ]
+    (note, *_) = report["threads"][1]["notes"]
+    assert re.match(r"waits for Lock first, apparently held by keeper since <string>:\d+", note)
+    assert report["called"] == []
+
+
+def test_wrong_arguments_are_refused() -> None:
+    code = """
+import json, sys, types
+from pystuck import _pystuck
+import pystuck
+found = []
+for call in (_pystuck.frame_objects, _pystuck.referents):
+    try:
+        call(5)
+    except TypeError as error:
+        found.append(str(error))
+pystuck.why()
+found += [_pystuck.frame_objects([5, None]), _pystuck.referents([5, [6]])]
+print(json.dumps(found))
+"""
+    assert run_python(code) == [
+        "frames must be a list",
+        "objects must be a list",
+        [None, None],
+        [[], [6]],
+    ]
+
+
+# ---- gevent --------------------------------------------------------------------------------------
+
+#: The note of each greenlet of PROGRAM, by its name.
+NOTES = """\
+holder: sleeps
+wait_for_event: waits for Event event to be set
+wait_for_slot: waits for BoundedSemaphore slots, apparently held by holder since LINE, which sleeps
+wait_for_rlock: waits for RLock rlock, held by holder since LINE, which sleeps
+wait_for_result: waits for the result of an AsyncResult; the wait has a timeout
+get_item: waits for an item in Queue empty
+put_item: waits for room in Queue full
+join_items: waits until all items of Queue joinable are done
+get_from_channel: waits for an item in Channel channel
+join_one: waits for the end of greenlet wait_for_event, which waits for Event event to be set
+join_some: waits for the end of greenlets holder, wait_for_event, wait_for_result and 2 others
+wait_for_several: waits for AsyncResult and Event; the wait has a timeout
+receive: waits for input or output on descriptor N
+use_pool: waits for room in a Pool, occupied by sleep at N, which sleeps
+join_pool: waits until all greenlets of a Pool have ended
+never: waits until another greenlet switches to it
+take_lock: waits for Lock lock, apparently held by holder since LINE, which sleeps
+take_std_rlock: waits for RLock std_rlock, held by holder since LINE, which sleeps
+wait_for_condition: waits for a notification of Condition condition
+wait_for_std_event: waits for Event std_event to be set
+get_std_item: waits for an item in Queue std_queue
+wait_at_barrier: waits at Barrier barrier
+join_thread: waits for the end of greenlet thread, which waits for Event event to be set
+thread: waits for Event event to be set
+"""
+
+
+@pytest.fixture(scope="module")
+def gevent_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server in PROGRAM."""
+    socket = tmp_path_factory.mktemp("gevent") / "socket"
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GEVENT')}"
+    environment = debuggee_environment(PYTHONPATH=path)
+    running = Running([python(), str(PROGRAM), str(socket)], environment)
+    try:
+        wait_until(socket.exists, "the server to listen")
+        yield f"unix:{socket}"
+    finally:
+        running.kill()
+
+
+@needs_gevent
+def test_each_wait_of_gevent_is_named(gevent_address: str) -> None:
+    notes = ""
+
+    def are_there() -> bool:
+        nonlocal notes
+        report = json.loads(pystuck("--json", gevent_address).stdout)
+        found = {each["name"]: each["notes"] for each in report["greenlets"]}
+        names = [line.partition(":")[0] for line in NOTES.splitlines()]
+        lines = [f"{name}: {'; '.join(found.get(name, []))}" for name in names]
+        notes = re.sub(r"0x[0-9a-f]+|(?<=descriptor )\d+", "N", "\n".join(lines) + "\n")
+        notes = re.sub(r"gevent_waits.py:\d+", "LINE", notes)
+        return notes == NOTES
+
+    wait_until(are_there, "the notes", details=lambda: notes)
