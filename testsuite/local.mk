@@ -298,7 +298,8 @@ EXTRA_DIST += testsuite/.clang-tidy \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
 	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \
 	testsuite/requirements-greenlet.txt \
-	testsuite/requirements-numpy.txt
+	testsuite/requirements-numpy.txt testsuite/requirements-production.txt \
+	testsuite/requirements-uwsgi.txt
 
 clean-local:
 	rm -rf testsuite/env testsuite/interop-work testsuite/fuzz-work testsuite/figures coverage tsan debug \

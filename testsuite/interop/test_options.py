@@ -16,7 +16,14 @@ from harness import PATIENCE, debuggee_environment, python, run_python
 ROOT = Path(__file__).parents[2]
 
 #: Texts for users that name options, variables, and options of the command line.
-PAGES = ("README.md", "CHANGELOG.md", "doc/security.md", "doc/pystuck-keys.1", "doc/pystuck.1")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "doc/security.md",
+    "doc/production.md",
+    "doc/pystuck-keys.1",
+    "doc/pystuck.1",
+)
 
 TABLE = """
 import json
