@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "procfs/threads.h"
 #include "schema.h"
 
 /* The system calls that wait for another process. kind: as in report_wait. */
@@ -53,6 +54,17 @@ static const char *kind_of(const struct report_syscall *call)
     return kind_of_poll(call);
 }
 
+static bool is_for_process(const struct report_wait *wait)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+        if (text_is(wait->kind, calls[i].kind))
+            return true;
+    }
+    return false;
+}
+
 /* Returns what a sentence calls the descriptor of a call for input or output: "pipe". Returns NULL
  * if it is neither a pipe nor a Unix socket. */
 static const char *words_of(const struct report_target *t)
@@ -82,6 +94,20 @@ static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, st
     w->certainty = CERTAINTY_KNOWN;
     if (w->object.data)
         t->waits = w;
+}
+
+void call_waits_check(const char *folder, struct report_thread *threads, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        struct report_thread *t = &threads[i];
+
+        if (t->waits && is_for_process(t->waits) &&
+            (t->switches == REPORT_UNKNOWN ||
+             procfs_thread_switches(folder, (pid_t)t->native_id) != t->switches))
+            t->waits = NULL;
+    }
 }
 
 void call_waits_set(struct arena *arena, struct report_thread *threads, size_t count, pid_t pid,

@@ -18,6 +18,11 @@
 void call_waits_set(struct arena *arena, struct report_thread *threads, size_t count, pid_t pid,
                     struct report_text id);
 
+/* Removes the wait for another process from each thread that has run since `switches` of the thread
+ * was read, because the wait may be over. Also removes it if `switches` is unknown. folder:
+ * "/proc/PID" of the process of the threads. */
+void call_waits_check(const char *folder, struct report_thread *threads, size_t count);
+
 /* Returns the id "PID@HOST" of a process on the host of the process with the id `other`. Returns
  * an unknown text if `other` has no host. */
 struct report_text call_waits_id(struct arena *arena, int64_t pid, struct report_text other);

@@ -94,14 +94,15 @@ static struct report_text read_name(struct arena *arena, const char *folder)
     return report_text_in(arena, text, (size_t)len);
 }
 
-/* Sets the threads of a process. Leaves them unknown if not all of them can be read. */
+/* Sets the threads of a process. Leaves them unknown if not all of them can be read, or
+ * if a thread is started or ends meanwhile. */
 static void set_threads(const char *folder, struct arena *arena, struct report_other *to,
                         int64_t deadline)
 {
     const struct target_process from = {.folder = folder, .pid = (pid_t)to->pid};
     struct target_thread calls[OTHER_THREADS_MAX];
     struct report_thread *threads;
-    struct ids ids = {.count = 0};
+    struct ids ids = {.count = 0}, again = {.count = 0};
     size_t count = 0, i;
 
     list_threads(folder, &ids, deadline);
@@ -110,6 +111,7 @@ static void set_threads(const char *folder, struct arena *arena, struct report_o
         struct report_thread *t = &threads[i];
 
         t->native_id = ids.items[i];
+        t->switches = procfs_thread_switches(folder, ids.items[i]);
         t->main = ids.items[i] == from.pid ? BOOL_TRUE : BOOL_FALSE;
         t->state = procfs_thread_state(folder, ids.items[i]);
         if (t->state == STATE_SLEEPING || t->state == STATE_DISK)
@@ -121,6 +123,11 @@ static void set_threads(const char *folder, struct arena *arena, struct report_o
         return;
     targets_find(&from, calls, count, arena, deadline);
     call_waits_set(arena, threads, ids.count, from.pid, to->id);
+    list_threads(folder, &again, deadline);
+    if (again.count != ids.count ||
+        memcmp(again.items, ids.items, ids.count * sizeof(*ids.items)) != 0)
+        return;
+    call_waits_check(folder, threads, ids.count);
     to->threads.items = threads;
     to->threads.count = ids.count;
 }

@@ -129,6 +129,38 @@ static void measure_running(const struct target_process *from, struct arena *are
         end_running(from, arena, &running[i]);
 }
 
+/* ---- Other processes ------------------------------------------------------------------------- */
+
+/* Sets `switches` of the threads of this process that have not run since their frames were read.
+ * Of another process, `switches` has been set before the frames were read. */
+static void set_switches(const struct target_process *from, const struct report_process *p,
+                         const int64_t *before)
+{
+    size_t i;
+
+    for (i = 0; before && i < p->threads.count; i++) {
+        struct report_thread *t = &p->threads.items[i];
+
+        if (!t->waits || !t->syscall)
+            continue;
+        t->switches = procfs_thread_switches(from->folder, id_of(from, t));
+        if (t->switches < 0 || procfs_thread_activity(from, id_of(from, t)) != before[i])
+            t->switches = REPORT_UNKNOWN;
+    }
+}
+
+/* Finds the processes for which the threads wait. Checks at the end that the threads still wait, so
+ * that what the processes do and the waits of the threads are of the same moment. */
+static void set_others(const struct target_process *from, struct arena *arena,
+                       struct report_process *p, const int64_t *before, int64_t deadline)
+{
+    call_waits_set(arena, p->threads.items, p->threads.count, from->pid, p->id);
+    set_switches(from, p, before);
+    call_waits_check(from->folder, p->threads.items, p->threads.count);
+    other_processes_find(from, arena, p, deadline);
+    call_waits_check(from->folder, p->threads.items, p->threads.count);
+}
+
 /* ---- All threads ----------------------------------------------------------------------------- */
 
 void thread_facts_fill(const struct target_process *from, struct arena *arena,
@@ -159,6 +191,5 @@ void thread_facts_fill(const struct target_process *from, struct arena *arena,
         remove_moved(from, process, before);
     if (from->is_contained)
         return; /* the process has other IDs for the processes that its threads wait for */
-    call_waits_set(arena, process->threads.items, process->threads.count, from->pid, process->id);
-    other_processes_find(from, arena, process, clock_ms() + budget_ms);
+    set_others(from, arena, process, before, clock_ms() + budget_ms);
 }

@@ -32,12 +32,12 @@ void ps_facts_begin(struct ps_facts *facts, struct ps_state *state, bool locals)
  * when its frames were collected. */
 void ps_facts_read_kernel(struct ps_facts *facts);
 
-/* Completes a process that pystuck/_stacks.py has returned. Adds `native_id`, `state`, `cpu` and
- * `syscall` to each thread. If the frames of the thread are still the same as in ps_facts_begin,
- * also adds `waits` and `holds` to the thread, and `locals` to its frames. Adds `objects`,
- * `shortage`, `others`, `exiting`, and items of `missing` to the process. Takes ownership of
- * process, which may be NULL. Returns a new reference. Returns NULL if process is NULL, and NULL
- * with an exception on failure.
+/* Completes a process that pystuck/_stacks.py has returned. Adds `native_id`, `state`, `cpu`,
+ * `syscall` and `switches` to each thread. If the frames of the thread are still the same as in
+ * ps_facts_begin, also adds `waits` and `holds` to the thread, and `locals` to its frames. Adds
+ * `objects`, `shortage`, `others`, `exiting`, and items of `missing` to the process. Takes
+ * ownership of process, which may be NULL. Returns a new reference. Returns NULL if process is
+ * NULL, and NULL with an exception on failure.
  */
 PyObject *ps_facts_add(struct ps_facts *facts, PyObject *process);
 

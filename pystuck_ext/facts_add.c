@@ -214,7 +214,8 @@ static int add_locals(PyObject *list, PyObject *thread, PyObject *from)
 static PyObject *complete_thread(PyObject *thread, const struct report_thread *known, bool same,
                                  struct known *k)
 {
-    static const char *const names[] = {"native_id", "state", "cpu", "syscall", "waits", "holds"};
+    static const char *const names[] = {"native_id", "state", "cpu",     "syscall",
+                                        "waits",     "holds", "switches"};
     ps_auto PyObject *list = PySequence_List(thread), *facts = NULL;
     struct report_process part = {0};
     struct report_thread copy = *known;

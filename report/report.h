@@ -218,6 +218,9 @@ struct report_thread {
     struct report_wait *waits;
     REPORT_LIST(struct report_hold) holds;
     report_texts notes; /* conclusions of the diagnosis about the thread, one line each */
+    int64_t switches;   /* how many times the thread had stopped running before its frames and its
+                         * system call were read: if it still has this number, it has not run since.
+                         * Set if the thread waits for another process */
 };
 
 /* A greenlet that has begun and is suspended.

@@ -138,6 +138,7 @@ static const struct field thread_fields[] = {
     STRUCT(thread, waits, wait),
     LIST(thread, holds, hold),
     TEXTS(thread, notes),
+    INT(thread, switches),
 };
 const struct schema schema_thread = SCHEMA(thread);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/others.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "connect/find.h"
 #include "diagnosis/diagnose.h"
 #include "process.h"
+#include "procfs/call_waits.h"
 #include "procfs/clock.h"
 #include "stacks/outside.h"
 
@@ -64,6 +66,24 @@ static void read_one(struct report *r, size_t process, size_t index, int timeout
     r->processes.count = count;
 }
 
+/* Removes waits of threads that have run since they were read, so that the waits of all processes
+ * are of the same moment. */
+static void check_waits(const struct report *r, size_t index)
+{
+    const struct report_process *p = &r->processes.items[index];
+    char folder[32];
+    size_t i;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)p->pid);
+    call_waits_check(folder, p->threads.items, p->threads.count);
+    for (i = 0; i < p->others.count; i++) {
+        const struct report_other *other = &p->others.items[i];
+
+        snprintf(folder, sizeof(folder), "/proc/%d", (int)other->pid);
+        call_waits_check(folder, other->threads.items, other->threads.count);
+    }
+}
+
 void others_read(struct report *r, size_t index)
 {
     const int64_t deadline = clock_ms() + OTHERS_MS;
@@ -76,6 +96,7 @@ void others_read(struct report *r, size_t index)
             continue;
         read_one(r, index, i, (int)left);
     }
+    check_waits(r, index);
 }
 
 bool others_conclude(struct report *r, size_t index)

@@ -345,6 +345,10 @@ static bool read_python(const struct outside_process *t, const struct located *p
         result = stackreader_read(reader, &report->arena, to, &wish);
     if (result == STACKREADER_CUT)
         report_add_missing(&report->arena, to, "some threads", "there are too many to read");
+    for (i = 0; i < (int)to->threads.count; i++) {
+        if (stackreader_activity(reader, (size_t)i) >= 0)
+            to->threads.items[i].switches = stackreader_activity(reader, (size_t)i);
+    }
     stackreader_set_absent(reader, &report->arena, to);
     facts_watch_gil(reader, &memory, report, to);
     stackreader_free(reader);

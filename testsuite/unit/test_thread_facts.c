@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#include "procfs/call_waits.h"
 #include "procfs/thread_facts.h"
 #include "procfs/threads.h"
 #include "schema.h"
@@ -153,5 +154,29 @@ TEST(how_much_a_running_thread_computes_is_measured)
     assert_true(t->cpu->percent > 0 && t->cpu->percent <= 100);
     assert_true(t->cpu->over_ms >= 20);
     assert_null(t->syscall);
+    reader_end(&r);
+}
+
+TEST(a_thread_that_has_run_does_not_wait_for_a_process)
+{
+    struct report_wait wait = {.kind = literal("output")}, lock = {.kind = literal("lock")};
+    struct report_thread t = {.waits = &wait};
+    struct reader r;
+
+    reader_start(&r);
+    t.native_id = atomic_load(&r.id);
+    t.switches = procfs_thread_switches("/proc/self", (pid_t)t.native_id);
+    call_waits_check("/proc/self", &t, 1);
+    assert_ptr_equal(t.waits, &wait);
+    t.switches--;
+    call_waits_check("/proc/self", &t, 1);
+    assert_null(t.waits);
+    t.waits = &wait;
+    t.switches = REPORT_UNKNOWN;
+    call_waits_check("/proc/self", &t, 1);
+    assert_null(t.waits);
+    t.waits = &lock;
+    call_waits_check("/proc/self", &t, 1);
+    assert_ptr_equal(t.waits, &lock);
     reader_end(&r);
 }
