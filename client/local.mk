@@ -77,7 +77,7 @@ client_pystuck_SOURCES = \
 client_pystuck_LDADD = common/libcommon.la stackreader/libstackreader.la procfs/libprocfs.la \
 	report/libreport.la \
 	librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
-client_pystuck_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+client_pystuck_LDFLAGS = $(AM_LDFLAGS) $(CLIENT_LDFLAGS)
 
 # The Python source that the client sends to the program, as C strings. The collector is a part of the
 # package. Its parts are joined into one file, without the lines that import a part.
@@ -92,9 +92,17 @@ make_inc = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
 $(client_inc): %.inc: %.py
 	$(make_inc)
-client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client \
+client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client \
 	-I$(srcdir)/stackreader -Iclient
 client/eval/pystuck-cell.$(OBJEXT) client/prompt/pystuck-complete_cells.$(OBJEXT) \
 client/prompt/pystuck-inspection.$(OBJEXT) client/pystuck-collector.$(OBJEXT): $(client_inc)
 
 dist_man_MANS = doc/pystuck.1
+
+# Completion in shells.
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = packaging/completion/bash/pystuck
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = packaging/completion/zsh/_pystuck
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+dist_fishcompletion_DATA = packaging/completion/fish/pystuck.fish

@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -434,6 +435,37 @@ static int settle_address(struct options *out)
     return 0;
 }
 
+#ifdef STATIC_CLIENT
+/* A static program cannot load the libraries that resolve names, nor librpyc-ssl. Returns 0, or -1
+ * after printing a message. */
+static int settle_static(const struct options *out)
+{
+    const struct target *target = &out->target;
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+
+    if (out->ssl) {
+        wrong("this pystuck is linked statically, and does not have TLS");
+        return -1;
+    }
+    if (*target->path || getaddrinfo(target->host, NULL, &hints, &found) == 0) {
+        if (found)
+            freeaddrinfo(found);
+        return 0;
+    }
+    wrong("this pystuck is linked statically, and does not resolve names: instead of '%s', give an "
+          "address such as 127.0.0.1",
+          target->host);
+    return -1;
+}
+#else
+static int settle_static(const struct options *out)
+{
+    (void)out;
+    return 0;
+}
+#endif
+
 /* ---- The other options ----------------------------------------------------------------------- */
 
 static int settle_color(struct options *out)
@@ -531,8 +563,8 @@ static int check_core(const struct options *out)
 /* Checks the options and fills in the defaults. Returns 0, or -1 after printing a message. */
 static int settle(struct options *out)
 {
-    if (settle_address(out) < 0 || settle_color(out) < 0 || settle_version(out) < 0 ||
-        settle_seconds(&out->timeout_ms, out->timeout, "timeout") < 0 ||
+    if (settle_address(out) < 0 || settle_static(out) < 0 || settle_color(out) < 0 ||
+        settle_version(out) < 0 || settle_seconds(&out->timeout_ms, out->timeout, "timeout") < 0 ||
         settle_seconds(&out->watch_ms, out->watch, "--watch") < 0 || check_tls(out) < 0 ||
         check_core(out) < 0)
         return -1;

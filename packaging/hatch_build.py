@@ -70,4 +70,6 @@ class Autotools(BuildHookInterface):
             included[str((stage / "lib" / LIBRARY).resolve())] = f"pystuck/{LIBRARY}"
         for path in (stage / "bin").iterdir():
             build_data["shared_scripts"][str(path)] = path.name
-        build_data["shared_data"][str(stage / "share/man")] = "share/man"
+        for path in (stage / "share").iterdir():  # manuals, and completion in shells
+            if path.name != "doc":
+                build_data["shared_data"][str(path)] = f"share/{path.name}"
