@@ -138,6 +138,7 @@ static const char source[] =
     "    condition._lock, stack._exit_callbacks = recursive, callbacks\n"
     "    generator.gen = generate(other)\n"
     "    generator.gen.send(None)\n"
+    "    callbacks.extend(((True, None),) * 70)\n" /* more than a block of a deque has */
     "    callbacks.append((True, stacked.__exit__))\n"
     "    Entering.__enter__ = Entering.__eq__ = check\n"
     "    entering = Entering()\n"

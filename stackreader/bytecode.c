@@ -140,11 +140,16 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
 }
 
 /* Puts the original instructions back into b->units, in place of the instructions with which a
- * debugger has replaced them. Returns false if the original instructions cannot be found. */
+ * debugger has replaced them. Returns false if the original instructions cannot be found.
+ *
+ * run_server cannot check the offsets of the arrays with the original instructions, because only
+ * a debugger creates these arrays. So this function checks that the result is valid: each
+ * instruction exists, and the last one ends where the code ends. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;
     size_t i;
+    int operation;
     bool found = false;
 
     for (i = 0; i < b->size / 2; i += 1 + b->opcodes[b->units[2 * i]].caches) {
@@ -154,8 +159,11 @@ static bool restore(const struct python *py, const struct code_shape *shape, str
             return false;
         found = true;
         b->units[2 * i] = original(py, b, &from, i);
+        operation = b->opcodes[b->units[2 * i]].operation;
+        if (operation == OP_INSTRUMENTED || operation == OP_INVALID)
+            return false;
     }
-    return true;
+    return i == b->size / 2;
 }
 
 static bool read_bytecode(const struct python *py, const struct code_shape *shape,

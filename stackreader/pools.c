@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A SimpleQueue is a struct simplequeueobject (Modules/_queuemodule.c). No header declares this
- * struct, so its layout is recognized by the size of the objects.
+ * struct, so its layout is recognized by the size of the objects. run_server does not check this
+ * layout, nor that of a weakref, because each result is checked when it is read: the object of the
+ * weakref must have this queue as its attribute _work_queue, and each item of the queue must have
+ * an attribute `future`.
  */
 #include "pools.h"
 

@@ -398,29 +398,48 @@ static void add_generator(const struct gathering *g, uint64_t manager, size_t fr
 #define DEQUE_LEFT_INDEX 40
 #define DEQUE_BLOCK      64
 #define DEQUE_ITEMS      8 /* the offset of the items in a block, after the link to the left */
+#define DEQUE_RIGHT      (DEQUE_ITEMS + DEQUE_BLOCK * 8) /* the offset of the link to the right */
 
-/* Adds the locks that an ExitStack has entered. Its callbacks are tuples (is_sync, bound method
- * __exit__). */
+#define CALLBACKS_MAX 1024 /* the most callbacks of one ExitStack that are looked at */
+
+/* Adds the locks that an ExitStack has entered with a callback: a tuple (is_sync, bound method
+ * __exit__). Returns false if the callback cannot be read. */
+static bool add_callback(const struct gathering *g, uint64_t callback, size_t frame, int64_t enter,
+                         int depth)
+{
+    const struct python *py = g->py;
+    uint64_t pair[2], self;
+
+    if (!memory_read(&py->memory, callback + (uint64_t)py->offsets->tuple.items, pair,
+                     sizeof(pair)))
+        return false;
+    self = value_bound_to(py, pair[1]);
+    if (self)
+        add_manager(g, self, frame, enter, depth + 1);
+    return true;
+}
+
 static void add_exit_stack(const struct gathering *g, uint64_t stack, size_t frame, int64_t enter,
                            int depth)
 {
     const struct python *py = g->py;
-    uint64_t deque, count, block, index, item, pair[2], self, i;
+    uint64_t deque, count, block, index, callback, i;
 
     if (!attribute_find(py, stack, "_exit_callbacks", &deque) ||
         !object_type_is(py, object_type(py, deque), "collections.deque") ||
         !memory_pointer(&py->memory, deque + DEQUE_SIZE, &count) ||
         !memory_pointer(&py->memory, deque + DEQUE_LEFT_BLOCK, &block) ||
-        !memory_pointer(&py->memory, deque + DEQUE_LEFT_INDEX, &index))
+        !memory_pointer(&py->memory, deque + DEQUE_LEFT_INDEX, &index) || index >= DEQUE_BLOCK)
         return;
-    for (i = 0; i < count && i < HOLDS_MAX && index + i < DEQUE_BLOCK; i++) {
-        if (!memory_pointer(&py->memory, block + DEQUE_ITEMS + (index + i) * 8, &item) ||
-            !memory_read(&py->memory, item + (uint64_t)py->offsets->tuple.items, pair,
-                         sizeof(pair)))
+    for (i = 0; i < count && i < CALLBACKS_MAX; i++, index++) {
+        if (index == DEQUE_BLOCK) {
+            index = 0;
+            if (!memory_pointer(&py->memory, block + DEQUE_RIGHT, &block))
+                return;
+        }
+        if (!memory_pointer(&py->memory, block + DEQUE_ITEMS + index * 8, &callback) ||
+            !add_callback(g, callback, frame, enter, depth))
             return;
-        self = value_bound_to(py, pair[1]);
-        if (self)
-            add_manager(g, self, frame, enter, depth + 1);
     }
 }
 

@@ -57,7 +57,10 @@ def hold_managed():
 
 
 def hold_stacked():
+    """The deque of callbacks has several blocks of 64."""
     with contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.callback(print)
         stack.enter_context(stacked)
         done.wait()
 
