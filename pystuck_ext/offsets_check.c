@@ -301,12 +301,15 @@ static bool reads_objects(const struct python *py, PyObject *objects)
     return i == 3 && has_type_name(py, PyList_GET_ITEM(objects, 0), "Object");
 }
 
+/* module: the module sys. */
 static bool reads_modules(const struct python *py, PyObject *module)
 {
     const struct offsets *o = py->offsets;
 
     return ps_member(py, PyThreadState_Get()->interp, o->interpreter.modules) ==
                ps_address_of(PyImport_GetModuleDict()) &&
+           ps_member(py, PyThreadState_Get()->interp, o->interpreter.sys) ==
+               ps_address_of(PyModule_GetDict(module)) &&
            ps_member(py, module, o->module.dict) == ps_address_of(PyModule_GetDict(module));
 }
 

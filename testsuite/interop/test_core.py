@@ -42,9 +42,6 @@ from harness import (
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to be another user")
 
-#: The version of Python from which on a core file has all that is needed.
-SELF_CONTAINED = (3, 13)
-
 
 class Dumped(NamedTuple):
     """A program whose core files were written."""
@@ -59,6 +56,11 @@ class Dumped(NamedTuple):
     def version(self) -> tuple[int, ...]:
         """The version of Python without its last part."""
         return tuple(map(int, version_of(self.argv[0]).split(".")[:2]))
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether a core file can only be read with the executable or libpython."""
+        return (3, 11) <= self.version < (3, 13)
 
     def path(self, kind: str) -> Path:
         """The core file of a kind. Skips the test if it could not be written."""
@@ -327,7 +329,7 @@ def needed(dumped: Dumped) -> str:
 
 def test_files_that_are_elsewhere_are_named_or_needed_no_more(dumped: Dumped) -> None:
     core = dumped.path("lost")
-    if dumped.version >= SELF_CONTAINED:
+    if not dumped.needs_file:
         assert_same_stacks(read(core), dumped)
     else:
         text = reason(core, status=1)
@@ -367,7 +369,7 @@ def test_a_file_server_that_does_not_answer_is_given_up(dumped: Dumped) -> None:
             lost.rmdir()
 
     done = read_it("--core", str(core))
-    if dumped.version < SELF_CONTAINED:
+    if dumped.needs_file:
         assert (done.returncode, done.stdout) == (1, "")
         assert "this file cannot be opened: its disk or file server does not answer" in done.stderr
     else:
@@ -385,7 +387,7 @@ def test_a_file_with_another_build_id_is_refused(dumped: Dumped) -> None:
 
 
 def test_a_file_that_took_the_place_of_the_right_one_is_not_used(dumped: Dumped) -> None:
-    if dumped.version >= SELF_CONTAINED:
+    if not dumped.needs_file:
         pytest.skip("this version of Python needs no file")
     lost = dumped.files[needed(dumped)]
     name = os.path.basename(lost)
@@ -646,7 +648,7 @@ def test_the_core_files_of_other_versions_are_read(version: str) -> None:
             if (dumped.folder / kind).exists():
                 assert_same_stacks(read(dumped.path(kind)), dumped)
         assert_same_stacks(read(dumped.path("lost"), *given), dumped)
-        if dumped.version >= SELF_CONTAINED:
+        if not dumped.needs_file:
             assert_same_stacks(read(dumped.path("lost")), dumped)
 
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import runpy
 import shutil
 import socket
 import ssl
@@ -624,8 +625,13 @@ print("went on", flush=True)
 """
 )
 
-#: The indices of code.first_line and function.code in struct offsets.
-FIRST_LINE, FUNCTION_CODE = 33, 50
+NAMES = list(
+    runpy.run_path(str(Path(__file__).parent / "programs" / "offset_names.py"))["members"](
+        (Path(__file__).parents[2] / "stackreader" / "offsets.h").read_text()
+    )
+)
+#: The indices of two members of struct offsets.
+FIRST_LINE, FUNCTION_CODE = NAMES.index("code.first_line"), NAMES.index("function.code")
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")

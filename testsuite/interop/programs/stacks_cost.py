@@ -1,8 +1,8 @@
 """Measures how long it takes to read the stacks of 10 threads with 20 frames each.
 
 Prints a JSON object with two numbers each, CPU seconds and how often memory is read: `frames`, for
-the frames alone; `all`, also for what the threads wait for and hold. `python`: the CPU seconds in which Python
-code gets the same members of each frame from sys._current_frames().
+the frames alone; `all`, also for what the threads wait for and hold. `python`: the CPU seconds in
+which Python code gets the same members of each frame from sys._current_frames().
 """
 
 import json

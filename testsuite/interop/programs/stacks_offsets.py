@@ -8,25 +8,11 @@ locks need must be found by the comparison of locks, and not by that of frames.
 
 import itertools
 import json
-import re
 import sys
 from pathlib import Path
 
 import stackreader_module
-
-
-def members(header):
-    """The members of struct offsets (stackreader/offsets.h), in their order: "thread.next"."""
-    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    text = text[text.index("struct offsets {") :]
-    for alone, inner, name in re.findall(
-        r"(?:int|bool) (\w+);(?=[^}]*struct)|struct \{(.*?)\} (\w+);", text, flags=re.DOTALL
-    ):
-        if alone:
-            yield alone
-        for one in re.findall(r"\w+(?=[,;])", inner):
-            yield f"{name}.{one}"
-
+from offset_names import members
 
 NAMES = list(members(Path(sys.argv[1]).read_text()))
 #: From 3.13 on, only Python's own table of offsets tells this one from the next member, which has
