@@ -125,6 +125,10 @@ char *process_command(pid_t pid)
         snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
         procfs_read(path, name, sizeof(name));
         name[strcspn(name, "\n")] = '\0';
+        if (!name[0]) {
+            free(text);
+            return NULL;
+        }
         len = snprintf(text, COMMAND_MAX, "[%s]", name);
     }
     for (ssize_t i = 0; i < len; i++)

@@ -39,7 +39,7 @@ pid_t process_parent(pid_t pid);
  * breaks are replaced by spaces. If the command line is empty or cannot be read in time, returns
  * the name of the process in brackets. The command line is empty if the process is about to end,
  * for example. Reading it takes too long if a thread holds the lock of the process's memory. NULL:
- * out of memory. */
+ * the process has ended, or out of memory. */
 char *process_command(pid_t pid);
 
 /* PROCESS_UNKNOWN: the descriptors of the process cannot be read. */

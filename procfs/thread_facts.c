@@ -27,16 +27,23 @@ static pid_t id_of(const struct target_process *from, const struct report_thread
 static bool is_readable(const struct target_process *from, const struct report_process *p, size_t i,
                         const int64_t *before)
 {
-    return (!before || before[i] >= 0) && id_of(from, &p->threads.items[i]) > 0;
+    return (!before || before[i] >= 0 || !from->is_own) && id_of(from, &p->threads.items[i]) > 0;
 }
 
-/* Sets the state and the system call of a thread. Returns false if this process is not allowed to
- * read the call. */
+/* True if it cannot be found out whether a thread of the main interpreter is in the same call as
+ * when its frames were read. */
+static bool has_unknown_call(const struct report_thread *t, const int64_t *before, size_t i)
+{
+    return before && before[i] < 0 && t->interpreter == 0;
+}
+
+/* Sets the state and, if has_call is true, the system call of a thread. Returns false if this
+ * process is not allowed to read the call. */
 static bool set_thread(const struct target_process *from, struct arena *arena,
-                       struct report_thread *t, pid_t thread)
+                       struct report_thread *t, pid_t thread, bool has_call)
 {
     t->state = procfs_thread_state(from->folder, thread);
-    if (t->state != STATE_SLEEPING && t->state != STATE_DISK)
+    if (!has_call || (t->state != STATE_SLEEPING && t->state != STATE_DISK))
         return true;
     t->syscall = procfs_thread_syscall(from->folder, thread, arena);
     return t->syscall || (errno != EACCES && errno != EPERM);
@@ -68,7 +75,7 @@ static void remove_moved(const struct target_process *from, const struct report_
     for (i = 0; i < p->threads.count; i++) {
         struct report_thread *t = &p->threads.items[i];
 
-        if ((!t->syscall && t->state != STATE_DISK) ||
+        if (before[i] < 0 || (!t->syscall && t->state != STATE_DISK) ||
             procfs_thread_activity(from, id_of(from, t)) == before[i])
             continue;
         t->syscall = NULL;
@@ -138,7 +145,7 @@ static void set_switches(const struct target_process *from, const struct report_
 {
     size_t i;
 
-    for (i = 0; before && i < p->threads.count; i++) {
+    for (i = 0; before && from->is_own && i < p->threads.count; i++) {
         struct report_thread *t = &p->threads.items[i];
 
         if (!t->waits || !t->syscall)
@@ -177,7 +184,8 @@ void thread_facts_fill(const struct target_process *from, struct arena *arena,
 
         if (!is_readable(from, process, i, before))
             continue;
-        allowed = set_thread(from, arena, t, id_of(from, t)) && allowed;
+        allowed =
+            set_thread(from, arena, t, id_of(from, t), !has_unknown_call(t, before, i)) && allowed;
         if (t->state == STATE_RUNNING && running)
             begin_running(from, t, &running[count++]);
     }

@@ -219,7 +219,7 @@ static int none_in(pid_t pid, struct rpyc_error *err)
             (int)pid);
     command = process_command(pid);
     if (!command)
-        return set_error(err, RPYC_ENOMEM, "out of memory");
+        return set_error(err, RPYC_EINVAL, "process %d has ended", (int)pid);
     set_error(err, RPYC_EINVAL,
               "process %d (%.*s) has no pystuck server: it must run "
               "'import pystuck; pystuck.run_server()'",

@@ -82,8 +82,10 @@ static enum outside_result fail_of(struct outside *out, enum outside_result resu
 {
     char *command = process_command(pid);
 
-    fail(out, result, "process %d (%.*s) %s", (int)pid, command ? find_brief(command) : 0,
-         command ? command : "", end);
+    if (command)
+        fail(out, result, "process %d (%.*s) %s", (int)pid, find_brief(command), command, end);
+    else
+        fail(out, result, "process %d %s", (int)pid, end);
     free(command);
     return result;
 }

@@ -146,6 +146,17 @@ static bool is_contained(const struct report_process *p, const struct memory_pid
     return p->pid != m->pid || !is_in_our("pid", m->pid);
 }
 
+/* Returns an array with `switches` of each thread, or -1 if it is not known. NULL: no memory. */
+static int64_t *copy_switches(struct report *r, const struct report_process *p)
+{
+    int64_t *all = arena_array(&r->arena, p->threads.count, sizeof(*all));
+    size_t i;
+
+    for (i = 0; all && i < p->threads.count; i++)
+        all[i] = p->threads.items[i].switches >= 0 ? p->threads.items[i].switches : -1;
+    return all;
+}
+
 static void set_threads(struct report *r, struct report_process *p, const struct memory_pid *m)
 {
     struct memory memory = memory_pid(m);
@@ -158,7 +169,8 @@ static void set_threads(struct report *r, struct report_process *p, const struct
                                         .arg = &memory};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
-    thread_facts_fill(&from, &r->arena, p, NULL, "the kernel does not allow it", THREADS_MS);
+    thread_facts_fill(&from, &r->arena, p, copy_switches(r, p), "the kernel does not allow it",
+                      THREADS_MS);
 }
 
 void facts_fill(struct report *report, struct report_process *process,

@@ -324,6 +324,34 @@ def test_a_thread_with_the_gil_that_runs_python_is_no_finding() -> None:
         assert process["gil"]["holder"] == process["threads"][0]["id"]
 
 
+def test_a_thread_is_never_shown_in_a_system_call_of_other_frames() -> None:
+    code = """
+import os, threading, time
+there, back = os.pipe(), os.pipe()
+def echo():
+    while os.read(there[0], 1):
+        time.sleep(0.002)
+        os.write(back[1], b"x")
+def reads():
+    os.write(there[1], b"x")
+    os.read(back[0], 1)
+def sleeps():
+    time.sleep(0.002)
+threading.Thread(target=echo, daemon=True).start()
+print("ready", flush=True)
+while True:
+    sleeps()
+    reads()
+"""
+    sleep = {"clock_nanosleep", "pselect6", "futex"}
+    allowed = {"sleeps": sleep, "reads": {"read", "write", "futex"}, "<module>": {"futex"}}
+    with start(code) as running:
+        for _ in range(15):
+            main, *_ = read(running.pid)["threads"]
+            call = main["syscall"] and main["syscall"]["name"]
+            assert not call or call in allowed[main["frames"][-1]["function"]], main
+
+
 #: Takes the page with sys.modules from the process: each access to it blocks for ever.
 BLOCK_MODULES = """
 import ctypes, os, struct, sys
@@ -450,7 +478,7 @@ def test_a_process_that_is_no_python_is_said_to_be_none() -> None:
             )
             for arguments in ([], ["--subprocesses"]):
                 text = reason(process.pid, *arguments, status=2)
-                assert text.endswith(f"process {process.pid} (sleep 1000) does not run Python\n")
+                assert text.endswith(f"process {process.pid} (sleep 1000) does not run Python")
         finally:
             process.kill()
 

@@ -14,6 +14,7 @@
 #define PATIENCE_S 60
 
 static const struct target_process self = {.folder = "/proc/self", .is_own = true};
+static const struct target_process other = {.folder = "/proc/self"}; /* as if it were another one */
 
 /* A thread of this process that reads one byte after the other from a pipe, until its end. */
 struct reader {
@@ -86,14 +87,20 @@ static void reader_end(struct reader *r)
 }
 
 /* Sets the facts about the thread, and returns the thread. */
-static const struct report_thread *facts_of(struct reader *r, const int64_t *before)
+static const struct report_thread *facts_from(const struct target_process *from, struct reader *r,
+                                              const int64_t *before)
 {
     struct report_thread *t = r->process->threads.items;
 
     t->state = 0;
     t->syscall = NULL;
-    thread_facts_fill(&self, &r->report.arena, r->process, before, "it is not allowed", BUDGET_MS);
+    thread_facts_fill(from, &r->report.arena, r->process, before, "it is not allowed", BUDGET_MS);
     return t;
+}
+
+static const struct report_thread *facts_of(struct reader *r, const int64_t *before)
+{
+    return facts_from(&self, r, before);
 }
 
 TEST(a_thread_that_has_not_run_has_the_call_in_which_its_frames_are)
@@ -135,6 +142,28 @@ TEST(nothing_is_said_about_a_thread_whose_activity_is_not_known)
     reader_start(&r);
     assert_int_equal(facts_of(&r, &before)->state, 0);
     assert_null(r.process->threads.items->syscall);
+    reader_end(&r);
+}
+
+TEST(a_thread_of_another_process_that_may_have_run_has_a_state_but_no_call)
+{
+    const struct report_thread *t;
+    struct reader r;
+    int64_t before;
+
+    reader_start(&r);
+    before = procfs_thread_activity(&other, atomic_load(&r.id));
+    r.process->threads.items->interpreter = 0;
+    assert_non_null(facts_from(&other, &r, &before)->syscall);
+    before--;
+    assert_null(facts_from(&other, &r, &before)->syscall);
+    before = -1;
+    t = facts_from(&other, &r, &before);
+    assert_int_equal(t->state, STATE_SLEEPING);
+    assert_null(t->syscall);
+    /* The activity of a thread of a subinterpreter is never known. */
+    r.process->threads.items->interpreter = 1;
+    assert_non_null(facts_from(&other, &r, &before)->syscall);
     reader_end(&r);
 }
 
