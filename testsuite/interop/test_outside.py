@@ -65,12 +65,19 @@ def reason(pid: int, *arguments: str, status: int) -> str:
     return refusal("--pid", pid, *arguments, status=status)
 
 
+def first_syscall(pid: int) -> str:
+    """The system call of the main thread of a process, with its first argument."""
+    return " ".join(Path(f"/proc/{pid}/syscall").read_text().split()[:2])
+
+
 @pytest.fixture(scope="module")
 def watched() -> Iterator[tuple[Running, dict[str, Any]]]:
     """A program without pystuck, and what Python knows of its threads."""
     running = Running(command("watched.py"), clean_environment())
     try:
-        yield running, json.loads(running.read_line())
+        expected = json.loads(running.read_line())
+        wait_until(lambda: first_syscall(running.pid).endswith(" 0x0"), "it to read its input")
+        yield running, expected
     finally:
         running.kill()
 
@@ -369,11 +376,6 @@ sys.stdin.readline()
 libc.madvise(ctypes.c_void_p(page), 4096, 4)  # MADV_DONTNEED
 libc.pause()
 """
-
-
-def first_syscall(pid: int) -> str:
-    """The system call of the main thread of a process, with its first argument."""
-    return " ".join(Path(f"/proc/{pid}/syscall").read_text().split()[:2])
 
 
 @needs_root
