@@ -89,6 +89,7 @@ collector_parts = \
 	pystuck_ext/pystuck/_greenlets.py \
 	pystuck_ext/pystuck/_asyncio_objects.py \
 	pystuck_ext/pystuck/_tasks.py \
+	pystuck_ext/pystuck/_trio_tasks.py \
 	pystuck_ext/pystuck/_stacks.py
 
 pystuckpkgdir = $(pythondir)/pystuck

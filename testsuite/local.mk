@@ -297,6 +297,7 @@ EXTRA_DIST += testsuite/.clang-tidy \
 	testsuite/requirements.txt testsuite/requirements-rpyc4.txt \
 	testsuite/requirements-rpyc5.txt testsuite/requirements-rpyc6.txt \
 	testsuite/requirements-original.txt testsuite/requirements-gevent.txt \
+	testsuite/requirements-loops.txt \
 	testsuite/requirements-greenlet.txt \
 	testsuite/requirements-numpy.txt testsuite/requirements-production.txt \
 	testsuite/requirements-uwsgi.txt

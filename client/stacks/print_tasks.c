@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stacks/print_tasks.h"
 
+#include <string.h>
+
 #include "buffer.h"
 #include "diagnosis/loop_finding.h"
 #include "diagnosis/wait_graph.h"
@@ -32,21 +34,26 @@ static bool is_blocked(const struct report_process *process, const struct report
     return false;
 }
 
-/* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". runner: the thread that
- * runs the loop, or NULL. count: the tasks of the loop. */
+/* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". loop: what to call the
+ * loop. runner: the thread that runs the loop, or NULL. count: the tasks of the loop. */
 static void put_heading(const struct printer *p, const struct report_process *process,
-                        const struct report_thread *runner, size_t count)
+                        const char *loop, const struct report_thread *runner, size_t count)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     sentence_put_number(&text, (int64_t)count);
     sentence_put(&text, count == 1 ? " task of " : " tasks of ");
     if (runner) {
-        sentence_put(&text, "the asyncio loop of ");
+        sentence_put(&text, "the ");
+        sentence_put(&text, loop);
+        sentence_put(&text, " of ");
         sentence_put_thread(&text, runner);
         sentence_put(&text, is_blocked(process, runner) ? ", which is blocked:" : ":");
     } else {
-        sentence_put(&text, "an asyncio loop that no known thread runs:");
+        sentence_put(&text,
+                     text_begins((struct report_text){loop, strlen(loop)}, "a") ? "an " : "a ");
+        sentence_put(&text, loop);
+        sentence_put(&text, " that no known thread runs:");
     }
     print_name(p, (struct report_text){(const char *)text.data, text.len});
     fputs("\n\n", p->stream);
@@ -106,14 +113,16 @@ static size_t count_loop(const struct task_tree *tree, const struct report_proce
     return count;
 }
 
-/* Returns the thread that runs the loop of a task, or NULL. task: the task's index. */
-static const struct report_thread *find_runner(const struct wait_graph *g, size_t task)
+/* Prints the heading above the tasks of a loop. task: the index of one of them. */
+static void put_heading_of(const struct printer *p, const struct wait_graph *g, size_t task,
+                           size_t count)
 {
-    const struct report_process *p = g->processes;
-    const size_t node = p->threads.count + p->greenlets.count + task;
+    const struct report_process *process = g->processes;
+    const size_t node = process->threads.count + process->greenlets.count + task;
     const size_t runner = wait_graph_runner(g, node);
 
-    return runner == NO_NODE ? NULL : g->nodes[runner].item;
+    put_heading(p, process, loop_words(g, node), runner == NO_NODE ? NULL : g->nodes[runner].item,
+                count);
 }
 
 void print_tasks(const struct printer *p, const struct report_process *process)
@@ -127,7 +136,7 @@ void print_tasks(const struct printer *p, const struct report_process *process)
         return;
     for (i = 0; i < tree.count; i = end) {
         count = count_loop(&tree, process, i, &rows);
-        put_heading(p, process, find_runner(&g, tree.tasks[tree.rows[i].first]), count);
+        put_heading_of(p, &g, tree.tasks[tree.rows[i].first], count);
         for (end = i + rows; i < end; i++)
             put_row(p, process, tree.tasks, &tree.rows[i]);
     }

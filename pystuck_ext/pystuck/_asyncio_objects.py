@@ -42,7 +42,7 @@ CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
 _NO_MANAGER = object()
 
-_CellType = type((lambda value: lambda: value)(0).__closure__[0])
+CellType = type((lambda value: lambda: value)(0).__closure__[0])
 _MethodDescriptorType = type(str.join)
 _CORO_TYPES = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 _method_func = vars(types.MethodType)["__func__"].__get__
@@ -129,6 +129,7 @@ class Asyncio:
         ("asyncio.tasks", "_AsCompletedIterator", "iterator", (("_wait_for_one", "iterator"),)),
         ("asyncio.streams", "StreamReader", "stream", (("_wait_for_data", "stream"),)),
         ("asyncio.events", "TimerHandle", "timer", ()),
+        ("uvloop.loop", "TimerHandle", "timer", ()),
         ("concurrent.futures._base", "Future", "concurrent", ()),
         ("contextlib", "_AsyncGeneratorContextManager", "generator-manager", ()),
         ("contextlib", "_GeneratorContextManager", "generator-manager", ()),
@@ -264,8 +265,12 @@ class Asyncio:
     # -- Coroutines --
 
     def chain(self, task):
-        """Return the coroutines of a task as (coroutine, frame or None), the outermost first."""
-        found, thing = [], self.read(task, "_coro")
+        """Return the coroutines of a task as (coroutine, frame), the outermost first."""
+        return self.chain_of(self.read(task, "_coro"))
+
+    def chain_of(self, thing):
+        """Return a coroutine and those that it awaits, as chain() does."""
+        found = []
         while thing is not None and len(found) < CHAIN_MAX:
             kind = type(thing)
             if kind is types.CoroutineType:
@@ -314,7 +319,7 @@ class Asyncio:
         For the cell of a closure, checks and returns the content of the cell.
         """
         for each in referents:
-            if type(each) is _CellType:
+            if type(each) is CellType:
                 each = attempt(lambda cell=each: cell.cell_contents)
             if self.kind(each) == kind:
                 return each

@@ -31,6 +31,7 @@ from ._greenlets import Greenlets
 from ._source_lines import Sources
 from ._tasks import Tasks
 from ._threads import Titles, alive, innermost_frames, main_ident, threads
+from ._trio_tasks import TrioTasks
 from ._without_code import Untraced, as_str, attempt, is_of, own_field, sendable, system
 
 #: The version of the tuples: see collect().
@@ -111,7 +112,10 @@ class Answer:
         # The frames are made into tuples later, when the source lines are known. No reference to a
         # task is kept until then.
         self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
-        self._objects = (self._objects or ()) + found.objects()
+        trio = TrioTasks(lambda: innermost_frames(caller), want)
+        trio.collect()
+        self._tasks += trio.tasks()
+        self._objects = (self._objects or ()) + found.objects() + trio.objects()
         self._missing += found.missing
 
     def finish(self):

@@ -10,23 +10,24 @@
 #include "diagnosis/syscall_words.h"
 #include "diagnosis/wait_words.h"
 
-/* True if a callback of an asyncio loop is on the stack, and no other loop runs inside it. */
-static bool is_in_callback(const report_frames *frames)
+/* True if a callback of asyncio's own loop is on the stack. */
+static bool is_in_asyncio(const report_frames *frames)
 {
-    const struct report_frame *innermost;
     size_t i;
 
-    if (frames->count == 0)
-        return false;
-    innermost = &frames->items[frames->count - 1];
-    if (place_is_in(innermost->file, "selectors"))
-        return false;
     for (i = 0; i + 1 < frames->count; i++) {
         if (text_is(frames->items[i].function, "_run") &&
             place_is_in(frames->items[i].file, "asyncio/events"))
             return true;
     }
     return false;
+}
+
+/* True if a callback of asyncio's own loop is on the stack, and no other loop runs inside it. */
+static bool is_in_callback(const report_frames *frames)
+{
+    return frames->count > 0 && !place_is_in(frames->items[frames->count - 1].file, "selectors") &&
+           is_in_asyncio(frames);
 }
 
 /* True if the thread waits for something other than the GIL. Python waits for the GIL in the system
@@ -94,6 +95,40 @@ static bool add(struct report *r, struct report_process *process, const struct w
     return f && finding_set_one(r, &f->members, t->id);
 }
 
+const char *loop_words(const struct wait_graph *g, size_t task)
+{
+    const struct wait_node *node = &g->nodes[task];
+    const struct report_task *t = node->item;
+    const size_t loop = wait_graph_find(g, node->process, t->loop);
+    bool is_trio = loop != NO_NODE && g->nodes[loop].kind == NODE_OBJECT &&
+                   text_begins(((const struct report_object *)g->nodes[loop].item)->type, "trio.");
+
+    return is_trio ? "trio loop" : "asyncio loop";
+}
+
+/* Adds the findings about loops whose callbacks are not on the stack, such as those of uvloop and
+ * trio: a task of the loop runs, and the thread waits. */
+static bool add_of_tasks(struct report *r, struct report_process *process,
+                         const struct wait_graph *g)
+{
+    const size_t first = process->threads.count + process->greenlets.count;
+    size_t i, node;
+
+    for (i = 0; i < process->tasks.count; i++) {
+        const struct report_task *task = &process->tasks.items[i];
+        const struct report_thread *t;
+
+        node = text_is(task->state, "running") ? wait_graph_runner(g, first + i) : NO_NODE;
+        if (node == NO_NODE)
+            continue;
+        t = g->nodes[node].item;
+        if (is_waiting(t) && t->frames.count > 0 && !is_in_asyncio(&t->frames) &&
+            !add(r, process, g, loop_words(g, first + i), node))
+            return false;
+    }
+    return true;
+}
+
 bool diagnose_loops(struct report *r, struct report_process *process, const struct wait_graph *g)
 {
     size_t i;
@@ -108,5 +143,5 @@ bool diagnose_loops(struct report *r, struct report_process *process, const stru
         if (hub && is_hub_blocked(hub, &t->frames) && !add(r, process, g, "gevent hub", i))
             return false;
     }
-    return true;
+    return add_of_tasks(r, process, g);
 }

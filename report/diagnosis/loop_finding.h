@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * loop_finding: the finding that an asyncio loop is blocked: one of its callbacks or tasks waits in
- * a synchronous call, so that no other task can run.
+ * loop_finding: the finding that a loop of asyncio or trio, or a hub of gevent, is blocked: code
+ * that it has called waits in a synchronous call, so that no other task or greenlet can run.
  *
- * The stack shows that a loop is blocked: asyncio's Handle._run is on the stack, and the innermost
- * function waits for a lock or in a system call. A callback that computes is not reported, because
- * it does not wait.
+ * The stack shows that a loop of asyncio is blocked: asyncio's Handle._run is on the stack, and the
+ * innermost function waits for a lock or in a system call. Of the loops of uvloop and trio, a task
+ * runs meanwhile. Code that computes is not reported, because it does not wait.
  */
 #ifndef REPORT_DIAGNOSIS_LOOP_FINDING_H
 #define REPORT_DIAGNOSIS_LOOP_FINDING_H
@@ -14,6 +14,9 @@
 
 /* The `kind` of the findings. */
 #define FINDING_LOOP "blocked-loop"
+
+/* Returns what to call the loop of a task: "asyncio loop" or "trio loop". task: a node. */
+const char *loop_words(const struct wait_graph *g, size_t task);
 
 /* Adds a finding for each thread whose loop is blocked. g: the graph of this process. Returns false
  * if there is no memory. */

@@ -329,6 +329,26 @@ which waits for BoundedSemaphore second
 """,
 }
 
+#: Programs that need trio. Only a server knows their tasks.
+REASONS_OF_TRIO = {
+    "trio_bank.py": """\
+DEADLOCK: transfer-1 -> transfer-0 -> transfer-1
+  transfer-1 (trio_bank.py:9) waits for Lock dst.lock, held by transfer-0 since trio_bank.py:7
+  transfer-0 (trio_bank.py:9) waits for Lock dst.lock, held by transfer-1 since trio_bank.py:7
+  # awaits transfer-0 and transfer-1: can never continue
+    # in the deadlock above: waits for Lock dst.lock, held by transfer-1 since trio_bank.py:7
+    # in the deadlock above: waits for Lock dst.lock, held by transfer-0 since trio_bank.py:7
+""",
+    "trio_twin.py": """\
+patient waits for impatient (trio_twin.py:10), which waits for Lock second, with a timeout
+  patient (trio_twin.py:10) waits for Lock second, held by impatient since trio_twin.py:7
+  # awaits patient and impatient
+    # waits for Lock second, held by impatient since trio_twin.py:7, which waits for Lock second
+    # waits for Lock second, held by patient since trio_twin.py:7, which waits for Lock second; \
+the wait has a timeout
+""",
+}
+
 
 def conclusions(output: str) -> str:
     """The findings, which are the lines before the first thread, and the notes, in that order."""
@@ -453,6 +473,35 @@ def test_the_reason_of_greenlets_is_named(start: Callable[..., list[str]], name:
     wait_until(are_there, "the conclusions", details=lambda: output)
 
 
+needs_loops = pytest.mark.skipif(
+    "PYSTUCK_LOOPS" not in os.environ, reason="trio and uvloop need PYSTUCK_SLOW=1"
+)
+
+
+@needs_loops
+@pytest.mark.parametrize("start", ["server"], indirect=True)
+@pytest.mark.parametrize("name", REASONS_OF_TRIO)
+def test_the_reason_of_trio_is_named(start: Callable[..., list[str]], name: str) -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_LOOPS')}"
+    check_conclusions(start(name, PYTHONPATH=path), REASONS_OF_TRIO[name])
+
+
+@needs_loops
+@pytest.mark.parametrize("start", ["server"], indirect=True)
+@pytest.mark.parametrize("name", ["blocked_loop.py", "lock_in_task.py", "tasks.py"])
+def test_uvloop_makes_no_difference(
+    start: Callable[..., list[str]], name: str, tmp_path: Path
+) -> None:
+    program = tmp_path / name
+    program.write_text(
+        "import runpy, uvloop; uvloop.install()\n"
+        f"runpy.run_path({str(PROGRAMS / name)!r}, run_name='__main__')\n"
+    )
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_LOOPS')}"
+    wanted = {**REASONS, **REASONS_OF_TASKS}[name] + NOTES_OF_TASKS.get(name, "")
+    check_conclusions(start(str(program), PYTHONPATH=path), wanted)
+
+
 def test_the_readme_shows_the_deadlock() -> None:
     lines = [line.strip() for line in (PROGRAMS.parents[1] / "README.md").read_text().splitlines()]
     assert set(map(str.strip, REASONS["bank.py"].splitlines()[:3])) <= set(lines)
@@ -463,4 +512,5 @@ def test_each_program_has_a_reason() -> None:
         *REASONS,
         *REASONS_OF_TASKS,
         *REASONS_OF_GREENLETS,
+        *REASONS_OF_TRIO,
     }
