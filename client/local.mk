@@ -54,6 +54,7 @@ client_pystuck_SOURCES = \
 	client/eval/expr.c client/eval/expr.h \
 	client/eval/proxy.c client/eval/proxy.h \
 	client/eval/script.c client/eval/script.h \
+	client/eval/sent_module.h \
 	client/eval/traceback.c client/eval/traceback.h \
 	client/eval/wait.c client/eval/wait.h \
 	client/prompt/cell_history.c client/prompt/cell_history.h \
@@ -79,8 +80,9 @@ client_pystuck_LDADD = common/libcommon.la stackreader/libstackreader.la procfs/
 	librpyc/librpyc-internal.la $(LIBEDIT_LIBS)
 client_pystuck_LDFLAGS = $(AM_LDFLAGS) $(CLIENT_LDFLAGS)
 
-# The Python source that the client sends to the program, as C strings. The collector is a part of the
-# package. Its parts are joined into one file, without the lines that import a part.
+# The Python source that the client sends to the program, as C strings: see eval/sent_module.h. The
+# collector is a part of the package. Its parts are joined into one file, without the lines that import a
+# part.
 client_remote = eval/run_cell prompt/completion prompt/inspection
 client_inc = $(client_remote:%=client/%.inc) client/collector.inc
 EXTRA_DIST += $(client_remote:%=client/%.py)
@@ -90,8 +92,14 @@ client/collector.py: $(collector_parts)
 		sed -e '/^from \._.*($$/,/^)/d' -e '/^from \._/d' $^ >$@.new && mv $@.new $@
 make_inc = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< >$@.new && mv $@.new $@
-$(client_inc): %.inc: %.py
+# The same as a Python literal.
+make_literal_inc = $(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	sed -e 's/\\/\\\\/g' -e "s/'/\\\\'/g" -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
+		-e "s/.*/\"'&\\\\\\\\n'\\\\n\"/" $< >$@.new && mv $@.new $@
+client/collector.inc: client/collector.py
 	$(make_inc)
+$(client_remote:%=client/%.inc): client/%.inc: client/%.py
+	$(make_literal_inc)
 client_pystuck_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS) $(LIBEDIT_CFLAGS) -I$(srcdir)/common -I$(srcdir)/client \
 	-I$(srcdir)/stackreader -Iclient
 client/eval/pystuck-cell.$(OBJEXT) client/prompt/pystuck-complete_cells.$(OBJEXT) \

@@ -7,15 +7,16 @@
 #include <stdlib.h>
 
 #include "clean.h"
+#include "eval/sent_module.h"
 #include "eval/wait.h"
 #include "queue.h"
 
-static const char bootstrap[] =
-#include "eval/run_cell.inc"
-    ;
-
-/* The name of the function that run_cell.py defines. */
+/* The name of the function in which run_cell.py is sent. */
 #define BOOTSTRAP_NAME "_pystuck_cells"
+
+static const char bootstrap[] = SENT_MODULE_BEGIN(BOOTSTRAP_NAME)
+#include "eval/run_cell.inc"
+    SENT_MODULE_END;
 
 /* The state that is shared by all functions of the client that the server holds. The server may
  * call and release these functions even after cells_close. */
@@ -37,7 +38,7 @@ struct cells {
     struct callbacks *callbacks;
     int waiting;       /* number of running cells_wait calls; input is read only while there is
                         * one */
-    rpyc_value *begun; /* the tuple that run_cell.py's function returned */
+    rpyc_value *begun; /* the tuple that is the value of run_cell.py */
     rpyc_value *run;   /* the function `run` in it; borrowed from begun */
     rpyc_pending *beginning; /* the request of cells_begin_chain, or NULL */
     SLIST_HEAD(, sent_helper) helpers;
@@ -162,7 +163,7 @@ static int make_function(struct cells *c, int which, rpyc_value **out, struct rp
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* The items of the tuple that run_cell.py's function returns. */
+/* The items of the tuple that is the value of run_cell.py. */
 enum begun {
     BEGUN_RUN,
     BEGUN_THREAD,
@@ -189,7 +190,7 @@ static int take_function(rpyc_conn *conn, const char *name, rpyc_value **out,
     return rpyc_eval(conn, code, out, err);
 }
 
-/* Calls run_cell.py's function and passes it the client's functions. */
+/* Calls the function in which run_cell.py was sent, and passes it the client's functions. */
 static int begin(struct cells *c, rpyc_value *function, struct rpyc_error *err)
 {
     CLEAN_VALUE rpyc_value *to_out = NULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clean.h"
+#include "eval/sent_module.h"
 #include "eval/wait.h"
 #include "interrupt.h"
 #include "procfs/clock.h"
@@ -14,11 +15,13 @@
 #define PATIENCE_MS      1000
 #define PATIENCE_EACH_MS 400
 
-static const char completion[] =
-#include "prompt/completion.inc"
-    ;
+#define HELPER_NAME "_pystuck_completion"
 
-static const struct cell_helper helper = {completion, "_pystuck_completion", NULL};
+static const char completion[] = SENT_MODULE_BEGIN(HELPER_NAME)
+#include "prompt/completion.inc"
+    SENT_MODULE_END;
+
+static const struct cell_helper helper = {completion, HELPER_NAME, NULL};
 
 static bool goes_on(void *arg)
 {

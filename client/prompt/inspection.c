@@ -3,13 +3,16 @@
 
 #include "collector.h"
 #include "eval/cell.h"
+#include "eval/sent_module.h"
 #include "prompt/shell.h"
 
-static const char inspection[] =
-#include "prompt/inspection.inc"
-    ;
+#define HELPER_NAME "_pystuck_inspection"
 
-static const struct cell_helper helper = {inspection, "_pystuck_inspection", collector_source};
+static const char inspection[] = SENT_MODULE_BEGIN(HELPER_NAME)
+#include "prompt/inspection.inc"
+    SENT_MODULE_END;
+
+static const struct cell_helper helper = {inspection, HELPER_NAME, collector_source};
 
 void inspection_call(struct shell *shell, const char *function, const char *argument,
                      const char *source)

@@ -19,6 +19,7 @@ import pytest
 from forwarder import Forwarder
 from harness import SERVERS, Debuggee, Stock, command, stock_environment, wait_until
 from prompts import Prompt
+from test_run_cell import sent_module
 
 CLIENT = Path(__file__).parents[2] / "client"
 SOURCE = (CLIENT / "prompt" / "completion.py").read_text()
@@ -36,10 +37,9 @@ LOOKS_AT_FRAMES = True
 def completer(source: str = "", **names: Any) -> tuple[Complete, dict[str, Any]]:
     """The function of completion.py, and the namespace of the cells, in which `source` was run."""
     namespace: dict[str, Any] = dict(names)
-    exec((CLIENT / "eval" / "run_cell.py").read_text(), namespace)
-    run, *_ = namespace.pop("_pystuck_cells")(print, print, str, print)
-    exec(SOURCE, namespace)
-    complete = namespace.pop("_pystuck_completion")(run)
+    cells = (CLIENT / "eval" / "run_cell.py").read_text()
+    run, *_ = sent_module(cells, namespace, print, print, str, print)
+    complete = sent_module(SOURCE, namespace, run)
     assert run(0, source, 80, "last") == (True, None)
     return complete, namespace
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from harness import build_setting, wait_until
-from test_run_cell import Session
+from test_run_cell import Session, sent_module
 
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()
@@ -28,8 +28,7 @@ class Inspection(Session):
 
     def __init__(self) -> None:
         super().__init__()
-        exec(SOURCE, self.names)
-        self.inspector = self.names.pop("_pystuck_inspection")(self._run, COLLECTOR)
+        self.inspector = sent_module(SOURCE, self.names, self._run, COLLECTOR)
 
     def cell(self, source: str) -> None:
         """Runs a cell that raises no exception."""
@@ -579,9 +578,8 @@ def test_a_cell_that_fails_has_no_time(session: Inspection) -> None:
     ],
 )
 def test_durations(session: Inspection, seconds: float, text: str) -> None:
-    time = type(session.inspector).do_time
-    cells = dict(zip(time.__code__.co_freevars, time.__closure__))
-    assert cells["duration"].cell_contents(seconds) == text
+    names = type(session.inspector).do_time.__globals__
+    assert names["duration"](seconds) == text
 
 
 def test_a_file_runs_in_the_namespace(session: Inspection) -> None:

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import io
 import itertools
+import re
 import sys
 import threading
 import warnings
@@ -20,7 +21,24 @@ from typing import Any
 import pytest
 from harness import PATIENCE, wait_until
 
-SOURCE = (Path(__file__).parents[2] / "client" / "eval" / "run_cell.py").read_text()
+CLIENT = Path(__file__).parents[2] / "client"
+SOURCE = (CLIENT / "eval" / "run_cell.py").read_text()
+
+
+def function_with(source: str) -> str:
+    """Returns the function `sent` with this source in it, as the client sends it."""
+    text = (CLIENT / "eval" / "sent_module.h").read_text()
+    begin, end = (
+        "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', part)).replace("\\n", "\n")
+        for part in text.partition("#define SENT_MODULE_BEGIN")[2].split("#define SENT_MODULE_END")
+    )
+    return begin.replace("def ", "def sent", 1) + repr(source) + end
+
+
+def sent_module(source: str, namespace: dict[str, Any], *arguments: object) -> Any:
+    """Calls that function. namespace: that of the connection."""
+    exec(function_with(source), namespace)
+    return namespace.pop("sent")(*arguments)
 
 
 class Session:
@@ -29,11 +47,8 @@ class Session:
     def __init__(self, send: Callable[[str], None] | None = None) -> None:
         self.sent: list[str] = []
         self.names: dict[str, Any] = {}
-        exec(SOURCE, self.names)
-        start = self.names.pop("_pystuck_cells")
-        self._run, self.thread, *_ = start(
-            send or self.sent.append, self.sent.append, lambda: "typed\n", print
-        )
+        to_client = send or self.sent.append, self.sent.append, lambda: "typed\n", print
+        self._run, self.thread, *_ = sent_module(SOURCE, self.names, *to_client)
         self._numbers = itertools.count(1)
 
     def run(self, source: str, *, every: bool = False) -> tuple[bool, str | None]:

@@ -9,38 +9,23 @@ import dis
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from harness import build_setting
+from test_run_cell import function_with, sent_module
 
 CLIENT = Path(__file__).parents[2] / "client"
 
 
-class Uploaded(NamedTuple):
-    """A file, the one name that it defines, and the global names that its function may look up."""
+FILES = ["eval/run_cell.py", "prompt/completion.py", "prompt/inspection.py"]
 
-    path: str
-    name: str
-    looked_up: set[str]
-
-    def source(self) -> str:
-        return (CLIENT / self.path).read_text()
-
-
-FILES = [
-    # globals() is called once, at the beginning.
-    Uploaded("eval/run_cell.py", "_pystuck_cells", {"globals"}),
-    Uploaded("prompt/completion.py", "_pystuck_completion", set()),
-    Uploaded("prompt/inspection.py", "_pystuck_inspection", set()),
-]
-
-each_file = pytest.mark.parametrize("uploaded", FILES, ids=lambda uploaded: uploaded.path)
+each_file = pytest.mark.parametrize("path", FILES)
 
 
 @each_file
-def test_the_syntax_is_that_of_python_3_6(uploaded: Uploaded) -> None:
-    ast.parse(uploaded.source(), feature_version=(3, 6))
+def test_the_syntax_is_that_of_python_3_6(path: str) -> None:
+    ast.parse((CLIENT / path).read_text(), feature_version=(3, 6))
 
 
 def codes_within(code: CodeType) -> Iterator[CodeType]:
@@ -61,18 +46,25 @@ def names_looked_up(code: CodeType) -> set[str]:
     return found - {"__name__", "__qualname__"}  # the body of a class begins with them
 
 
-@each_file
-def test_no_name_is_looked_up_in_the_namespace_of_the_user(uploaded: Uploaded) -> None:
-    constants = compile(uploaded.source(), "x", "exec").co_consts
+def test_no_name_is_looked_up_in_the_namespace_of_the_user() -> None:
+    source = function_with("value = arguments")
+    ast.parse(source, feature_version=(3, 6))
+    constants = compile(source, "x", "exec").co_consts
     function = next(const for const in constants if isinstance(const, CodeType))
-    assert names_looked_up(function) == uploaded.looked_up
+    assert names_looked_up(function) == set()
+    namespace = dict.fromkeys(["__name__", "value", "arguments", *vars(builtins)], 1)
+    namespace["__builtins__"] = builtins
+    before = dict(namespace)
+    assert sent_module("value = arguments + (len(str(int)),)", namespace, 5)[1:] == (5, 13)
+    assert namespace == before
 
 
 @each_file
-def test_a_file_defines_one_name(uploaded: Uploaded) -> None:
-    namespace: dict[str, Any] = {}
-    exec(uploaded.source(), namespace)
-    assert set(namespace) - {"__builtins__", "__doc__"} == {uploaded.name}
+def test_a_file_defines_the_names_that_it_uses(path: str) -> None:
+    code = compile((CLIENT / path).read_text(), path, "exec")
+    defined = {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_NAME"}
+    assert "value" in defined
+    assert names_looked_up(code) - defined - set(vars(builtins)) <= {"arguments", "__spec__"}
 
 
 def names_defined(node: ast.stmt) -> list[str]:
