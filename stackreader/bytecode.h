@@ -11,13 +11,13 @@
 
 /* What the reader knows about a code object, besides its texts. */
 struct code_shape {
-    uint64_t code;        /* its address */
-    int locals;           /* the number of slots of a frame before its value stack */
-    int stack_size;       /* the number of slots of its value stack */
-    int flags;            /* co_flags */
-    uint64_t exceptions;  /* the address of a bytes object, from 3.11 on: the table of handlers */
-    uint64_t units;       /* the address of the first instruction */
-    size_t size;          /* the size of the instructions, in bytes */
+    uint64_t code;       /* its address */
+    int locals;          /* the number of slots of a frame before its value stack */
+    int stack_size;      /* the number of slots of its value stack */
+    int flags;           /* co_flags */
+    uint64_t exceptions; /* the address of a bytes object, from 3.11 on: the table of handlers */
+    uint64_t units;      /* the address of the first instruction */
+    size_t size;         /* the size of the instructions, in bytes */
     /* 1: the code has the name "acquire" or "release"; -1: it has not; 0: not known */
     int8_t names_acquire, names_release;
     unsigned generation; /* for use by the caller */

@@ -128,14 +128,16 @@ static void follow_stdlib(const struct gathering *g)
     }
 }
 
-/* Returns the index of the frame that has called the innermost frame; 0 if there is no such frame.
- */
-static size_t caller_of_innermost(const struct gathering *g)
+/* Returns the index of the innermost frame that is not one of a function of the standard library
+ * that the reader knows; 0 if there is no such frame. The program has its own words for what this
+ * frame waits for: "jobs.mutex" for what Queue.put calls "self.mutex". */
+static size_t frame_of_program(const struct gathering *g)
 {
     size_t i;
 
-    for (i = 1; i < g->stack->count; i++) {
-        if (has_code(g->py, &g->stack->frames[i]))
+    for (i = 0; i < g->stack->count; i++) {
+        if (has_code(g->py, &g->stack->frames[i]) &&
+            stdlib_function(g->stdlib, g->stack->frames[i].code) == FUNCTIONS)
             return i;
     }
     return 0;
@@ -295,9 +297,8 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     w->object = call.self;
     w->is_timed = call.is_timed;
     w->handler = handler_of(g, function, call.self);
-    if (function == FUNCTION_CONDITION_ENTER || function == FUNCTION_SEMLOCK_ENTER ||
-        function == FUNCTION_STACK_ENTER)
-        w->frame = caller_of_innermost(g);
+    if (!w->handler)
+        w->frame = frame_of_program(g);
 }
 
 /* ---- Holding --------------------------------------------------------------------------------- */

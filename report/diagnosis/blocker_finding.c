@@ -28,6 +28,7 @@ struct making {
     struct report *r;
     struct report_process *process;
     const struct wait_graph *g;
+    const struct making *first; /* if g has guesses: what was found without guesses; else NULL */
     /* blocker[n]: the blocker of node n; NO_NODE: not known yet. The second half of this array,
      * from g->count on, has a count for each node: how many waiters have the node as their blocker.
      */
@@ -92,6 +93,12 @@ static bool is_said_by_exit(const struct making *m, size_t node)
            exit_has_begun(m->process, m->g->nodes[node].item);
 }
 
+/* True if the graph without guesses shows what the node waits for. */
+static bool is_found_already(const struct making *m, size_t node)
+{
+    return m->first && (m->first->g->nodes[node].is_stuck || m->first->blocker[node] != node);
+}
+
 static void find_waiters(struct making *m)
 {
     size_t *groups = m->blocker + m->g->count, i;
@@ -101,7 +108,7 @@ static void find_waiters(struct making *m)
 
         if ((m->g->has_others && m->g->nodes[i].process > 0) || is_said_by_exit(m, i))
             continue;
-        if (last == i || m->g->nodes[last].is_stuck)
+        if (last == i || m->g->nodes[last].is_stuck || is_found_already(m, i))
             continue;
         m->waiters[m->count++] = (struct waiter){i, last, 0};
         groups[last]++;
@@ -164,13 +171,17 @@ static void put_activity(struct buffer *out, const struct wait_graph *g, size_t 
 
 /* Appends "reader-0 waits" or "3 threads apparently wait". */
 static void put_waiters(struct buffer *out, const struct making *m, const struct waiter *w,
-                        bool is_certain)
+                        enum report_certainty certainty)
 {
+    static const char *const doubts[] = {[CERTAINTY_KNOWN] = " wait",
+                                         [CERTAINTY_SEEN] = " apparently wait",
+                                         [CERTAINTY_LIKELY] = " perhaps wait"};
     size_t i, kinds[NODE_PROCESS + 1] = {0};
 
     if (w->group == 1) {
         actor_put(out, m->g, w->node, 0);
-        sentence_put(out, is_certain ? " waits" : " apparently waits");
+        sentence_put(out, doubts[certainty]);
+        sentence_put(out, "s");
         return;
     }
     for (i = 0; i < w->group; i++)
@@ -182,13 +193,13 @@ static void put_waiters(struct buffer *out, const struct making *m, const struct
                       : kinds[NODE_GREENLET] == 0        ? " threads and tasks"
                       : kinds[NODE_TASK] == 0            ? " threads and greenlets"
                                                          : " threads, greenlets and tasks");
-    sentence_put(out, is_certain ? " wait" : " apparently wait");
+    sentence_put(out, doubts[certainty]);
 }
 
 static void put_text(struct buffer *out, const struct making *m, const struct waiter *w,
-                     bool is_certain)
+                     enum report_certainty certainty)
 {
-    put_waiters(out, m, w, is_certain);
+    put_waiters(out, m, w, certainty);
     sentence_put(out, " for ");
     actor_put(out, m->g, w->blocker, 0);
     actor_put_line(out, m->g, w->blocker);
@@ -197,13 +208,15 @@ static void put_text(struct buffer *out, const struct making *m, const struct wa
 
 static bool add_line(const struct making *m, struct report_finding *f, size_t node)
 {
+    const struct report_wait *wait = wait_graph_wait(m->g, node);
     struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     actor_put(&line, m->g, node, 0);
     actor_put_line(&line, m->g, node);
     buffer_put_u8(&line, ' ');
-    if (wait_graph_wait(m->g, node)) {
+    if (wait) {
         wait_words_put(&line, m->g, node, false);
+        sentence_put(&line, wait->timed == BOOL_TRUE ? ", with a timeout" : "");
     } else {
         sentence_put(&line, "awaits ");
         actor_put(&line, m->g, next_actor(m->g, node), 0);
@@ -226,32 +239,48 @@ static bool add_lines(const struct making *m, struct report_finding *f, const st
 
 /* ---- The finding ----------------------------------------------------------------------------- */
 
-/* True if it is known that a node waits, and that the node on which it depends holds the object. */
-static bool is_known(const struct wait_graph *g, size_t node)
+/* Returns how certain it is that a node waits, and that the node on which it depends holds the
+ * object. */
+static enum report_certainty certainty_of(const struct wait_graph *g, size_t node)
 {
     const struct report_wait *wait = wait_graph_wait(g, node);
     const struct wait_node *n = &g->nodes[node];
     const struct report_hold *hold =
         n->edges == 1 ? wait_graph_hold(g, next_actor(g, node), g->edges[n->first_edge]) : NULL;
 
+    if (hold && hold->certainty == CERTAINTY_LIKELY)
+        return CERTAINTY_LIKELY;
     return (!wait || wait->certainty == CERTAINTY_KNOWN) &&
-           (!hold || hold->certainty == CERTAINTY_KNOWN);
+                   (!hold || hold->certainty == CERTAINTY_KNOWN)
+               ? CERTAINTY_KNOWN
+               : CERTAINTY_SEEN;
+}
+
+/* Returns the least certainty of the waiters w[0] to w[w->group - 1]. */
+static enum report_certainty least_certainty(const struct wait_graph *g, const struct waiter *w)
+{
+    enum report_certainty least = CERTAINTY_KNOWN, one;
+    size_t i;
+
+    for (i = 0; i < w->group; i++) {
+        one = certainty_of(g, w[i].node);
+        if (one == CERTAINTY_LIKELY || (one == CERTAINTY_SEEN && least == CERTAINTY_KNOWN))
+            least = one;
+    }
+    return least;
 }
 
 /* Adds the finding about one blocker. Its waiters are w[0] to w[w->group - 1]. */
 static bool add(const struct making *m, const struct waiter *w)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
-    enum report_certainty certainty = CERTAINTY_KNOWN;
+    const enum report_certainty certainty = least_certainty(m->g, w);
     struct report_finding *f;
     size_t i;
 
-    for (i = 0; i < w->group; i++) {
-        if (!is_known(m->g, w[i].node))
-            certainty = CERTAINTY_SEEN;
-    }
-    put_text(&text, m, w, certainty == CERTAINTY_KNOWN);
-    f = finding_add(m->r, &m->process->findings, FINDING_BLOCKER, &text, certainty);
+    put_text(&text, m, w, certainty);
+    f = finding_add(m->r, &m->process->findings,
+                    m->first ? FINDING_PERHAPS_BLOCKER : FINDING_BLOCKER, &text, certainty);
     if (!f || !finding_set_one(m->r, &f->evidence, wait_graph_id(m->g, w->blocker)) ||
         !texts_make(m->r, &f->members, w->group))
         return false;
@@ -273,18 +302,31 @@ static bool add_all(struct making *m)
     return true;
 }
 
-bool diagnose_blockers(struct report *r, struct report_process *process, const struct wait_graph *g)
+static void making_free(struct making *m)
 {
-    struct making m = {.r = r, .process = process, .g = g};
-    bool done;
+    free(m->blocker);
+    free(m->waiters);
+}
+
+/* Adds the findings that follow from m->g. */
+static bool make(struct making *m)
+{
     size_t i;
 
-    m.blocker = calloc(2 * g->count + 1, sizeof(*m.blocker));
-    m.waiters = calloc(g->count + 1, sizeof(*m.waiters));
-    for (i = 0; m.blocker && i < g->count; i++)
-        m.blocker[i] = NO_NODE;
-    done = m.blocker && m.waiters && add_all(&m);
-    free(m.blocker);
-    free(m.waiters);
-    return done;
+    m->blocker = calloc(2 * m->g->count + 1, sizeof(*m->blocker));
+    m->waiters = calloc(m->g->count + 1, sizeof(*m->waiters));
+    for (i = 0; m->blocker && i < m->g->count; i++)
+        m->blocker[i] = NO_NODE;
+    return m->blocker && m->waiters && add_all(m);
+}
+
+bool diagnose_blockers(struct report *r, struct report_process *process, const struct wait_graph *g,
+                       const struct wait_graph *guessed)
+{
+    struct making certain
+        __attribute__((cleanup(making_free))) = {.r = r, .process = process, .g = g};
+    struct making perhaps __attribute__((cleanup(making_free))) = {
+        .r = r, .process = process, .g = guessed, .first = &certain};
+
+    return make(&certain) && (guessed->count == 0 || make(&perhaps));
 }

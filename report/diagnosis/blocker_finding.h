@@ -11,14 +11,21 @@
 
 #include "diagnosis/wait_graph.h"
 
-/* The kind of the finding. Its `members` are the waiters, and its `evidence` is the blocker. */
-#define FINDING_BLOCKER "blocker"
+/* The kinds of the findings. The `members` are the waiters, and the `evidence` is the blocker. */
+#define FINDING_BLOCKER         "blocker"
+#define FINDING_PERHAPS_BLOCKER "perhaps-blocker" /* a guess, or the wait has a timeout */
 
 /* Adds a finding for each blocker, the one with the most waiters first. A blocker is the end of a
  * chain in which each thread, greenlet or task depends on only one other. Call diagnose_threads()
- * before, since the finding repeats the first note of the blocker. Returns false if there is no
- * memory. */
-bool diagnose_blockers(struct report *r, struct report_process *process,
-                       const struct wait_graph *g);
+ * before, since the finding repeats the first note of the blocker.
+ *
+ * g: the graph without guesses. guessed: the graph of the same process with guesses and with waits
+ * that end by themselves; it may be empty. From this graph, adds findings of the kind
+ * FINDING_PERHAPS_BLOCKER about threads that have no blocker in g, with the certainty
+ * CERTAINTY_LIKELY for guesses: "main perhaps waits for writer".
+ *
+ * Returns false if there is no memory. */
+bool diagnose_blockers(struct report *r, struct report_process *process, const struct wait_graph *g,
+                       const struct wait_graph *guessed);
 
 #endif

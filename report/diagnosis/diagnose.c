@@ -16,14 +16,26 @@
 #include "merge.h"
 #include "unite_objects.h"
 
-static bool add_guessed(struct report *r, struct report_process *process,
-                        const struct wait_graph *g)
+static bool make_guessed(struct wait_graph *g, const struct report_process *process, bool has_timed)
+{
+    return wait_graph_make_guessed(g, process, has_timed) && (g->count == 0 || cycles_find(g));
+}
+
+static bool add_perhaps_deadlocks(struct report *r, struct report_process *process,
+                                  const struct wait_graph *g)
 {
     struct wait_graph guessed __attribute__((cleanup(wait_graph_free))) = {0};
 
-    return wait_graph_make_guessed(&guessed, process) &&
-           (guessed.count == 0 || cycles_find(&guessed)) &&
+    return make_guessed(&guessed, process, false) &&
            diagnose_perhaps_deadlocks(r, &process->findings, g, &guessed);
+}
+
+static bool add_blockers(struct report *r, struct report_process *process,
+                         const struct wait_graph *g)
+{
+    struct wait_graph guessed __attribute__((cleanup(wait_graph_free))) = {0};
+
+    return make_guessed(&guessed, process, true) && diagnose_blockers(r, process, g, &guessed);
 }
 
 /* Adds the findings of all kinds. Their order is: the signal that has ended the process; what can
@@ -32,7 +44,7 @@ static bool add_findings(struct report *r, struct report_process *process,
                          const struct wait_graph *g)
 {
     return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
-           add_guessed(r, process, g) && diagnose_gil(r, process) &&
+           add_perhaps_deadlocks(r, process, g) && diagnose_gil(r, process) &&
            diagnose_shortage(r, process) && diagnose_loops(r, process, g) &&
            diagnose_exit(r, process, g);
 }
@@ -46,7 +58,7 @@ bool diagnose(struct report *r, struct report_process *process)
     return process->findings.items && unite_objects(process) &&
            wait_graph_make_with_others(&g, process) && cycles_find(&g) &&
            add_findings(r, process, &g) && diagnose_threads(r, process, &g) &&
-           diagnose_blockers(r, process, &g);
+           add_blockers(r, process, &g);
 }
 
 bool diagnose_complete(struct report *r, struct report_process *process)

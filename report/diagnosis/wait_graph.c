@@ -324,10 +324,10 @@ bool wait_is_for_process(const struct report_wait *wait)
     return text_is(wait->kind, "process") || wait_is_for_peer(wait);
 }
 
-/* True if the kernel reports that the thread does not wait, or that its wait has a timeout. Also
- * true if the frames of the thread may be of different moments. The timeout is the fourth argument
- * of futex(2). */
-static bool contradicts(const struct report_thread *t)
+/* True if the kernel reports that the thread does not wait, or that its wait has a timeout although
+ * the graph has no such waits. Also true if the frames of the thread may be of different moments.
+ * The timeout is the fourth argument of futex(2). */
+static bool contradicts(const struct wait_graph *g, const struct report_thread *t)
 {
     const struct report_syscall *call = t->syscall;
 
@@ -337,7 +337,8 @@ static bool contradicts(const struct report_thread *t)
         return false;
     if (!call || !call->name.data || text_is(call->name, "restart_syscall"))
         return false;
-    return !text_is(call->name, "futex") || (call->args.count > 3 && call->args.items[3] != 0);
+    return !text_is(call->name, "futex") ||
+           (!g->has_timed && call->args.count > 3 && call->args.items[3] != 0);
 }
 
 /* True if `waiter` holds the object, and the object may be one that its holder can take again. The
@@ -360,9 +361,10 @@ static size_t target_of(const struct wait_graph *g, size_t waiter)
     const struct report_wait *wait = wait_graph_wait(g, waiter);
     size_t target;
 
-    if (!wait || !is_certain(wait->certainty) || wait->timed == BOOL_TRUE)
+    if (!wait || !is_certain(wait->certainty) ||
+        (wait->timed == BOOL_TRUE && !(g->has_timed && node->kind == NODE_THREAD)))
         return NO_NODE;
-    if (node->kind == NODE_THREAD && contradicts(node->item))
+    if (node->kind == NODE_THREAD && contradicts(g, node->item))
         return NO_NODE;
     target = wait_graph_find(g, node->process, wait->object);
     return target == NO_NODE || may_take_again(g, waiter, target) ? NO_NODE : target;
@@ -596,16 +598,27 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
     return make(g);
 }
 
-bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process)
+static bool has_guessed_edges(const struct report_process *p, bool has_timed)
 {
     size_t i;
 
-    *g = (struct wait_graph){.processes = process, .process_count = 1, .has_guesses = true};
-    for (i = 0; i < process->objects.count; i++) {
-        if (is_guessed(&process->objects.items[i]))
-            return make(g);
+    for (i = 0; i < p->objects.count; i++) {
+        if (is_guessed(&p->objects.items[i]))
+            return true;
     }
-    return true;
+    for (i = 0; has_timed && i < p->threads.count; i++) {
+        if (p->threads.items[i].waits && p->threads.items[i].waits->timed == BOOL_TRUE)
+            return true;
+    }
+    return false;
+}
+
+bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process,
+                             bool has_timed)
+{
+    *g = (struct wait_graph){
+        .processes = process, .process_count = 1, .has_guesses = true, .has_timed = has_timed};
+    return !has_guessed_edges(process, has_timed) || make(g);
 }
 
 /* The most other processes that are in a graph. */

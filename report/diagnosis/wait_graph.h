@@ -19,7 +19,7 @@
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again
  * * a wait for an id, or a holder with an id, that no node of the report has
  *
- * wait_graph_make_guessed() adds edges for locks of which the holder is a guess.
+ * wait_graph_make_guessed() adds edges for the first two of these facts.
  *
  * A task or greenlet of which no other edge is certain has an edge to the thread that runs it.
  *
@@ -56,6 +56,7 @@ struct wait_graph {
     size_t *edges; /* the indices of nodes */
     size_t edge_count;
     bool has_guesses;    /* edges may be guesses that a thread holds a lock */
+    bool has_timed;      /* edges may be waits of threads that end by themselves */
     size_t cycles;       /* set by cycles_find(): the number of cycles */
     size_t peer_waiters; /* how many threads have edges because of pipes and sockets */
     bool has_others; /* processes[0] is the process that the report is about; the others are those
@@ -74,10 +75,12 @@ struct wait_graph {
  * no memory. Call wait_graph_free in either case. */
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
 
-/* Like wait_graph_make, for one process, but also adds an edge from each lock to its only holder if
- * it is a guess that this holder has the lock. Leaves the graph empty, and returns true, if there
- * is no such lock. */
-bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process);
+/* Like wait_graph_make, for one process, but also adds edges that are not certain: from each lock
+ * to its only holder if it is a guess that this holder has the lock; and, if has_timed is true,
+ * those of threads whose wait ends by itself after some time. Leaves the graph empty, and returns
+ * true, if there are no such edges. */
+bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process,
+                             bool has_timed);
 void wait_graph_free(struct wait_graph *g);
 
 /* Like wait_graph_make, for one process and for the processes that its member `others` describes.

@@ -54,13 +54,36 @@ TEST(the_blocker_with_the_most_waiters_comes_first)
     assert_true(is_text(w.p->findings.items[1].evidence.items[0], "thread:a"));
 }
 
-TEST(no_thread_is_a_blocker_by_a_guess)
+TEST(a_thread_is_only_perhaps_a_blocker_by_a_guess)
 {
     AUTO_WAITING w = waiting_make();
 
     hold(&w, "writer", "db.lock", 28)->certainty = CERTAINTY_LIKELY;
     wait_for(&w, "reader", "db.lock", 12);
     assert_findings(&w, "");
+    object_of(&w, "db.lock")->holder_status = HOLDER_NOT_KNOWN;
+    conclude(&w);
+    assert_findings(&w, "reader perhaps waits for writer (bank.py:1)\n"
+                        "  reader (bank.py:12) waits for Lock db.lock, perhaps held by writer "
+                        "since bank.py:28\n");
+    assert_true(is_text(w.p->findings.items[0].kind, FINDING_PERHAPS_BLOCKER));
+    assert_int_equal(w.p->findings.items[0].certainty, CERTAINTY_LIKELY);
+}
+
+TEST(a_wait_with_a_timeout_has_a_blocker)
+{
+    AUTO_WAITING w = waiting_make();
+
+    hold(&w, "writer", "db.lock", 28);
+    wait_for(&w, "reader", "db.lock", 12)->timed = BOOL_TRUE;
+    wait_for(&w, "MainThread", "thread:reader", 40);
+    assert_findings(&w, "MainThread apparently waits for reader (bank.py:12), which waits for Lock "
+                        "db.lock, with a timeout\n"
+                        "  MainThread (bank.py:40) waits for the end of thread reader\n"
+                        "reader apparently waits for writer (bank.py:1)\n"
+                        "  reader (bank.py:12) waits for Lock db.lock, apparently held by writer "
+                        "since bank.py:28, with a timeout\n");
+    assert_true(is_text(w.p->findings.items[1].kind, FINDING_PERHAPS_BLOCKER));
 }
 
 TEST(who_waits_for_a_deadlock_is_in_no_other_finding)
