@@ -24,6 +24,7 @@ static const char *const kind_words[LOCK_KINDS] = {
     [LOCK_QUEUE_PUT] = "queue-put",
     [LOCK_QUEUE_JOIN] = "queue-join",
     [LOCK_FUTURE] = "future",
+    [LOCK_FUTURES] = "futures",
     [LOCK_THREAD] = "thread",
     [LOCK_IMPORT] = "import",
     [LOCK_BUFFER] = "buffer",

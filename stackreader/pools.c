@@ -107,3 +107,33 @@ size_t pool_queued(const struct python *py, const struct pool *pool,
     }
     return count;
 }
+
+/* The layout of a set (Include/cpython/setobject.h), in bytes. Its table has mask + 1 entries, each
+ * of which consists of the address of an object and its hash. */
+#define SET_MASK       32
+#define SET_TABLE      40
+#define SET_ENTRY_SIZE 16
+
+uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count)
+{
+    uint64_t mask, table, future, state, found = 0, i;
+    bool is_running;
+
+    *count = 0;
+    if (!object_type_is(py, object_type(py, set), "set") ||
+        !memory_pointer(&py->memory, set + SET_MASK, &mask) ||
+        !memory_pointer(&py->memory, set + SET_TABLE, &table))
+        return 0;
+    for (i = 0; i <= mask && i < POOL_QUEUED_MAX; i++) {
+        if (!memory_pointer(&py->memory, table + i * SET_ENTRY_SIZE, &future) || !future ||
+            !attribute_find(py, future, "_state", &state))
+            continue;
+        is_running = object_is_text(py, state, "RUNNING");
+        if (!is_running && !object_is_text(py, state, "PENDING"))
+            continue;
+        if (!found || is_running)
+            found = future;
+        (*count)++;
+    }
+    return found;
+}

@@ -30,4 +30,9 @@ uint64_t pool_max_workers(const struct python *py, const struct pool *pool);
 size_t pool_queued(const struct python *py, const struct pool *pool,
                    uint64_t futures[POOL_QUEUED_MAX]);
 
+/* Returns a future of a set that is not done; 0 if there is none, or if the set cannot be read. If
+ * a thread computes one of these futures, returns such a future. Sets *count to the number of
+ * futures that are not done. Looks at the first POOL_QUEUED_MAX entries of the set. */
+uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count);
+
 #endif

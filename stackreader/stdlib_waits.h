@@ -23,9 +23,10 @@ enum lock_kind {
     LOCK_QUEUE_PUT,  /* a queue in which a thread waits for room */
     LOCK_QUEUE_JOIN, /* a queue for which a thread waits until all items are done */
     LOCK_FUTURE,
-    LOCK_THREAD, /* the end of a thread */
-    LOCK_IMPORT, /* the lock of a module that is being imported */
-    LOCK_BUFFER, /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
+    LOCK_FUTURES, /* a set of futures, one of which must be done before a thread continues */
+    LOCK_THREAD,  /* the end of a thread */
+    LOCK_IMPORT,  /* the lock of a module that is being imported */
+    LOCK_BUFFER,  /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
     LOCK_KINDS
 };
 
@@ -46,6 +47,8 @@ enum stdlib_function {
     FUNCTION_QUEUE_JOIN,
     FUNCTION_FUTURE_RESULT,
     FUNCTION_FUTURE_EXCEPTION,
+    FUNCTION_FUTURES_WAIT,         /* concurrent.futures.wait */
+    FUNCTION_FUTURES_AS_COMPLETED, /* concurrent.futures.as_completed */
     FUNCTION_MODULE_LOCK_ACQUIRE,
     FUNCTION_HANDLER_ACQUIRE, /* logging.Handler.acquire, which Handler.handle calls up to 3.12 */
     FUNCTION_HANDLER_HANDLE,

@@ -367,3 +367,83 @@ bool value_stack_call(const struct python *py, struct value_room *room,
     return count > 0 && count <= depth &&
            read_call(py, shape, frame, depth - (int)count, (int)count, call);
 }
+
+/* ---- Loops ----------------------------------------------------------------------------------- */
+
+/* Returns the `for` loops that a frame is in. */
+static const struct loops_entry *find_loops(const struct python *py, struct value_room *room,
+                                            const struct code_shape *shape,
+                                            const struct raw_frame *frame)
+{
+    const int64_t offset = frame_address(py, frame);
+    struct loops_entry *e = &room->loops[hash_of(frame->code, offset)];
+    struct walk w = {0};
+    size_t i;
+
+    if (e->code == frame->code && e->offset == offset && e->generation == room->generation)
+        return e;
+    *e =
+        (struct loops_entry){.code = frame->code, .offset = offset, .generation = room->generation};
+    if (!bytecode_read(py, shape, &room->bytecode))
+        return e;
+    while (e->count < LOOPS_MAX && walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < offset) {
+        if (w.opcode->operation == OP_FOR_ITER &&
+            (int64_t)jump_target(py->offsets->minor, &w) * 2 > offset)
+            e->enters[e->count++] = (int64_t)w.i * 2;
+    }
+    for (i = 0; i < e->count; i++)
+        e->slots[i] = bytecode_depth(py, shape, &room->bytecode, e->enters[i]) - 1;
+    return e;
+}
+
+/* Adds the loop if the object in a slot of the value stack is a generator. Returns the number of
+ * loops. */
+static size_t add_loop(const struct python *py, uint64_t object, int64_t enter,
+                       struct generator_loop *to)
+{
+    uint32_t references;
+
+    if (!object || object % 8 != 0 || !object_type_is(py, object_type(py, object), "generator") ||
+        !memory_read(&py->memory, object, &references, sizeof(references)))
+        return 0;
+    *to = (struct generator_loop){object, enter, references == 1};
+    return 1;
+}
+
+/* From 3.14 on, frames store the depth of their value stack. Looks at all slots, and takes the
+ * innermost loop for `enter` of each of them. */
+static size_t search_stack(const struct python *py, const struct code_shape *shape,
+                           const struct raw_frame *frame, const struct loops_entry *e,
+                           struct generator_loop loops[LOOPS_MAX])
+{
+    const struct call_entry none = {.depth = -1};
+    const int depth = depth_of(py, shape, frame, &none);
+    size_t count = 0;
+    uint64_t value;
+    int i;
+
+    for (i = 0; i < depth && count < LOOPS_MAX; i++) {
+        if (read_slots(py, shape, frame, i, 1, &value))
+            count += add_loop(py, value, e->enters[e->count - 1], &loops[count]);
+    }
+    return count;
+}
+
+size_t value_stack_generators(const struct python *py, struct value_room *room,
+                              const struct raw_frame *frame, struct generator_loop loops[LOOPS_MAX])
+{
+    const struct code_shape *shape = value_shape(py, room, frame->code);
+    const struct loops_entry *e = shape ? find_loops(py, room, shape, frame) : NULL;
+    size_t count = 0, i;
+    uint64_t value;
+
+    if (!e || e->count == 0)
+        return 0;
+    if (py->offsets->frame.stack_pointer >= 0)
+        return search_stack(py, shape, frame, e, loops);
+    for (i = 0; i < e->count; i++) {
+        if (e->slots[i] >= 0 && read_slots(py, shape, frame, e->slots[i], 1, &value))
+            count += add_loop(py, value, e->enters[i], &loops[count]);
+    }
+    return count;
+}

@@ -51,6 +51,25 @@ struct call_entry {
     int depth; /* -1: not known */
 };
 
+#define LOOPS_MAX 4 /* the most nested `for` loops that are looked at */
+
+/* A `for` loop over a generator. */
+struct generator_loop {
+    uint64_t generator; /* the address of the generator */
+    int64_t enter;      /* the offset of the instruction that gets the next value, in bytes */
+    bool is_only;       /* no other object refers to the generator, so only this loop runs it */
+};
+
+/* A cache entry: the `for` loops that an instruction is in. */
+struct loops_entry {
+    uint64_t code;
+    int64_t offset;
+    unsigned generation;
+    size_t count;
+    int64_t enters[LOOPS_MAX];
+    int slots[LOOPS_MAX]; /* the slots of the value stack with the iterators; -1: not known */
+};
+
 /* Room for one code object, and caches. Clear the caches before each report, and whenever a thread
  * has run, because a code object may have been freed, and another code object may be at its
  * address. An entry is valid if its generation is that of the room. */
@@ -60,6 +79,7 @@ struct value_room {
     struct code_shape shapes[VALUE_CACHE_SIZE];
     struct blocks_entry blocks[VALUE_CACHE_SIZE];
     struct call_entry calls[VALUE_CACHE_SIZE];
+    struct loops_entry loops[VALUE_CACHE_SIZE];
 };
 
 void value_room_clear(struct value_room *room);
@@ -77,6 +97,11 @@ size_t value_stack_try_blocks(const struct python *py, struct value_room *room,
 /* Finds the `with` blocks that a frame is in, the innermost first. Returns their number. */
 size_t value_stack_withs(const struct python *py, struct value_room *room,
                          const struct raw_frame *frame, struct entered_with withs[WITH_BLOCKS_MAX]);
+
+/* Finds the `for` loops over generators that a frame is in. Returns their number. */
+size_t value_stack_generators(const struct python *py, struct value_room *room,
+                              const struct raw_frame *frame,
+                              struct generator_loop loops[LOOPS_MAX]);
 
 /* Finds the C function that a frame calls. frame: the innermost frame of a thread. Returns false if
  * the frame is not in a call of a C function, or if this is not known. If the callable is an object

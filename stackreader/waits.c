@@ -95,14 +95,36 @@ static bool waits_on_behalf(const struct gathering *g, enum stdlib_function func
     }
 }
 
+static uint64_t local_named(const struct gathering *g, const struct raw_frame *frame,
+                            const char *name)
+{
+    int index = value_local_index(g->py, frame->code, name);
+    uint64_t value;
+
+    return index >= 0 && value_local(g->py, frame, index, &value) ? value : 0;
+}
+
 /* True if the local variable `timeout` of a frame has a value other than None. */
 static bool has_timeout(const struct gathering *g, const struct raw_frame *frame)
 {
-    int index = value_local_index(g->py, frame->code, "timeout");
-    uint64_t value;
+    const uint64_t value = local_named(g, frame, "timeout");
 
-    return index >= 0 && value_local(g->py, frame, index, &value) && value &&
-           !object_type_is(g->py, object_type(g->py, value), "NoneType");
+    return value && !object_type_is(g->py, object_type(g->py, value), "NoneType");
+}
+
+/* Sets the wait of a thread in concurrent.futures.wait or as_completed. If all futures must be
+ * done, or if only one of them is not done, the thread waits for this future. */
+static void wait_for_futures(const struct gathering *g, const struct raw_frame *frame)
+{
+    struct wait_fact *w = &g->facts->wait;
+    const uint64_t futures = local_named(g, frame, "fs");
+    const uint64_t when = local_named(g, frame, "return_when");
+    size_t count;
+    uint64_t future = pool_pending(g->py, futures, &count);
+    bool all = when && object_is_text(g->py, when, "ALL_COMPLETED");
+
+    w->kind = future && (all || count == 1) ? LOCK_FUTURE : LOCK_FUTURES;
+    w->object = w->kind == LOCK_FUTURE ? future : futures;
 }
 
 /* Sets the wait of a thread whose innermost frames are functions of the standard library. The
@@ -125,6 +147,8 @@ static void follow_stdlib(const struct gathering *g)
         w->kind = kind;
         w->object = first_argument(g->py, &g->stack->frames[i]);
         w->is_timed = has_timeout(g, &g->stack->frames[i]);
+        if (kind == LOCK_FUTURES)
+            wait_for_futures(g, &g->stack->frames[i]);
     }
 }
 
@@ -370,25 +394,48 @@ static void add_acquired(const struct gathering *g, const struct raw_frame *acqu
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth);
 
-/* Adds the locks that a generator holds. manager: the result of the generator function, which is
- * decorated with @contextmanager. */
-static void add_generator(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
-                          int depth)
+/* Adds the locks that a generator holds, as locks of the frame that runs the generator. */
+static void add_generator(const struct gathering *g, uint64_t generator, size_t frame,
+                          int64_t enter, int depth)
 {
-    const struct python *py = g->py;
     struct entered_with withs[WITH_BLOCKS_MAX];
     struct raw_frame inner;
-    uint64_t generator;
     size_t count, i;
 
-    if (!attribute_find(py, manager, "gen", &generator) ||
-        !object_type_is(py, object_type(py, generator), "generator") ||
-        !frame_of_generator(py, generator, &inner))
+    if (!frame_of_generator(g->py, generator, &inner))
         return;
-    count = value_stack_withs(py, g->room, &inner, withs);
+    count = value_stack_withs(g->py, g->room, &inner, withs);
     for (i = 0; i < count; i++)
         add_manager(g, withs[i].manager, frame, enter, depth + 1);
     add_acquired(g, &inner, frame, enter);
+}
+
+/* Adds the locks that the generator of a manager holds. manager: the result of the generator
+ * function, which is decorated with @contextmanager. */
+static void add_managed(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
+                        int depth)
+{
+    uint64_t generator;
+
+    if (attribute_find(g->py, manager, "gen", &generator) &&
+        object_type_is(g->py, object_type(g->py, generator), "generator"))
+        add_generator(g, generator, frame, enter, depth);
+}
+
+/* Adds the locks that the generators hold over which the frame iterates. If other objects refer to
+ * a generator, another thread may run it, so its locks are guesses. */
+static void add_loops(const struct gathering *g, size_t frame)
+{
+    struct generator_loop loops[LOOPS_MAX];
+    const size_t count = value_stack_generators(g->py, g->room, &g->stack->frames[frame], loops);
+    size_t i, first;
+
+    for (i = 0; i < count; i++) {
+        first = g->facts->holds;
+        add_generator(g, loops[i].generator, frame, loops[i].enter, 0);
+        for (; first < g->facts->holds && !loops[i].is_only; first++)
+            g->facts->hold[first].is_guess = true;
+    }
 }
 
 /* The layout of collections.deque: a list of blocks with 64 items each
@@ -468,7 +515,7 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
     if (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMAPHORE || kind == LOCK_SEMLOCK)
         add_with(g, kind, manager, frame, enter);
     else if (stdlib_is_a(g->py, g->stdlib, manager, CLASS_CONTEXT_MANAGER))
-        add_generator(g, manager, frame, enter, depth);
+        add_managed(g, manager, frame, enter, depth);
     else if (stdlib_is_a(g->py, g->stdlib, manager, CLASS_EXIT_STACK))
         add_exit_stack(g, manager, frame, enter, depth);
 }
@@ -580,6 +627,7 @@ static void gather_holds(const struct gathering *g)
         count = value_stack_withs(g->py, g->room, frame, withs);
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
+        add_loops(g, i);
         if (stdlib_function(g->stdlib, frame->code) == FUNCTIONS)
             add_acquired(g, frame, i, -1);
         remove_released(g->facts, first, released, releases);

@@ -37,6 +37,7 @@ static const struct kind_words kinds[] = {
     {"pool-put", "waits for room in ", "Pool", "", "occupied by ", false},
     {"pool-join", "waits until all greenlets of ", "Pool", " have ended", "", false},
     {"io", "waits for input or output on ", "descriptor", "", "", false},
+    {"futures", "waits for a result of ", "set of Futures", "", "", false},
     {"import", "waits for the import of ", "module", "", "imported by ", false},
 };
 
@@ -97,7 +98,8 @@ static void put_type(struct buffer *out, struct report_text type, const char *no
 
     if (!type.data || type.len == 0 || text_is(type, "_thread.lock") || text_is(type, "lock") ||
         text_is(type, "_multiprocessing.SemLock") || text_is(type, "gevent.thread.LockType") ||
-        text_is(type, "threading._RLock") || text_is(type, "_frozen_importlib._ModuleLock")) {
+        text_is(type, "threading._RLock") || text_is(type, "set") ||
+        text_is(type, "_frozen_importlib._ModuleLock")) {
         sentence_put(out, noun);
         return;
     }

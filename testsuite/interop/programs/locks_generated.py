@@ -181,7 +181,7 @@ class Source:
 
     def way_generator(self, index, name, left):
         with self.block(f"for _ in generated({name}):"):
-            self.held(index, left, by_with=False)
+            self.held(index, left)
         self.drop(index)
 
     def function(self, index, left, head):

@@ -24,7 +24,8 @@ STATUSES = [None, "known", "free", "not-known", "ended", "inherited"]
 
 done = threading.Event()  # it is never set
 has_ended = threading.Event()
-plain, other, managed, stacked, guessed, called, yielded = [threading.Lock() for _ in range(7)]
+plain, other, managed, stacked, guessed, called = [threading.Lock() for _ in range(6)]
+yielded, looped, shared_loop = [threading.Lock() for _ in range(3)]
 recursive, ended = threading.RLock(), threading.RLock()
 condition, of_plain = threading.Condition(), threading.Condition(threading.Lock())
 released, other_free = threading.Lock(), threading.Lock()
@@ -92,6 +93,24 @@ def manage_until_finally():
 
 def hold_managed_until_finally():
     with manage_until_finally():
+        done.wait()
+
+
+def generate(lock):
+    with lock:
+        yield 1
+
+
+def hold_in_loop():
+    for _ in range(1):
+        for _ in generate(looped):
+            done.wait()
+
+
+def hold_in_shared_loop():
+    """Another thread may run the generator, since a variable refers to it."""
+    generator = generate(shared_loop)
+    for _ in generator:
         done.wait()
 
 
@@ -256,6 +275,25 @@ def wait_for_managed():
     managed.acquire()
 
 
+def wait_for_looped():
+    with looped:
+        pass
+
+
+def wait_for_shared_loop():
+    with shared_loop:
+        pass
+
+
+def wait_for_all():
+    concurrent.futures.wait([finished, future])
+
+
+def wait_for_one():
+    for _ in concurrent.futures.as_completed([future]):
+        pass
+
+
 def wait_for_called():
     with called:
         pass
@@ -330,6 +368,8 @@ CASES = [
     (wait_for_managed, managed, "lock", "managed", []),
     (wait_for_guessed, guessed, "lock", "guessed", []),
     (wait_for_called, called, "lock", "called", []),
+    (wait_for_looped, looped, "lock", "looped", []),
+    (wait_for_shared_loop, shared_loop, "lock", "shared_loop", []),
     (wait_for_yielded, yielded, "lock", "yielded", []),
     (wait_for_stacked, stacked, "lock", "stacked", []),
     (Instance(), managed, "lock", "self.locks['of it']", []),
@@ -348,6 +388,8 @@ HOLDERS = [
     (file, "fill", "known"),
     (text.buffer, "fill_text", "known"),
     (called, "hold_by_call", "not-known"),
+    (looped, "hold_in_loop", "known"),
+    (shared_loop, "hold_in_shared_loop", "not-known"),
     (yielded, "hold_managed_until_finally", "not-known"),
     (semaphore, "wait_twice", "known"),
     (shared._semlock, "MainThread", "known"),
@@ -359,6 +401,8 @@ HOLDS = [
     hold_stacked,
     hold_until_finally,
     hold_by_call,
+    hold_in_loop,
+    hold_in_shared_loop,
     hold_managed_until_finally,
     release_before_finally,
     fill,
@@ -392,6 +436,10 @@ def expected():
         "hold_managed": (*for_end, [(reference(managed), SEEN)]),
         "hold_stacked": (*for_end, [(reference(stacked), SEEN)]),
         "hold_until_finally": (*for_end, [(reference(guessed), LIKELY)]),
+        "hold_in_loop": (*for_end, [(reference(looped), SEEN)]),
+        "hold_in_shared_loop": (*for_end, [(reference(shared_loop), LIKELY)]),
+        "wait_for_all": (reference(future), "future", "future", []),
+        "wait_for_one": (reference(future), "future", "future", []),
         "hold_by_call": (*for_end, [(reference(called), LIKELY)]),
         "hold_managed_until_finally": (*for_end, [(reference(yielded), LIKELY)]),
         "call_perhaps": (*for_end, []),
@@ -444,7 +492,7 @@ def different():
 
 
 def main():
-    global holder, future
+    global holder, future, finished
     if sys.argv[1:] == ["traced"]:
         threading.settrace(lambda *_: lambda *_: None)
     holder = start(hold)
@@ -457,10 +505,12 @@ def main():
         select.select([pipe], [], [])
     start(call_perhaps)
     shared.acquire()
+    finished = executor.submit(int)
     future = executor.submit(done.wait)
     for target, *_ in CASES:
         start(target)
-    start(wait_for_result)
+    for target in (wait_for_result, wait_for_all, wait_for_one):
+        start(target)
     start(join)
     # The next thread that starts may get the ident of the one that has ended, and own its locks.
     start(acquire_and_end).join()
