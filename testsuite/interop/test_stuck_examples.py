@@ -146,6 +146,62 @@ MainThread waits for worker (slow_module/__init__.py:7), which waits for an Even
 Event to be set
   # waits for an Event to be set
 """,
+    "acquired.py": """\
+perhaps a deadlock: rotate -> change -> rotate
+  rotate (acquired.py:20) waits for Lock table, perhaps held by change since acquired.py:9
+  change (acquired.py:11) waits for Lock log, perhaps held by rotate since acquired.py:18
+  # waits for an Event to be set
+  # waits for Lock log, perhaps held by rotate since acquired.py:18, which waits for Lock table
+  # waits for Lock table, perhaps held by change since acquired.py:9, which waits for Lock log
+""",
+    "full_pipe.py": """\
+MainThread waits for chatter (full_pipe.py:13)
+  MainThread (full_pipe.py:18) waits for the lock of BufferedWriter sys.stdout, held by chatter
+  # waits for the lock of BufferedWriter sys.stdout, held by chatter, now in chatter \
+(full_pipe.py:13)
+""",
+    "rows.py": """\
+DEADLOCK: b-to-a -> a-to-b -> b-to-a
+  b-to-a (rows.py:14) waits for Lock target, held by a-to-b since rows.py:12
+  a-to-b (rows.py:14) waits for Lock target, held by b-to-a since rows.py:12
+  # waits for an Event to be set
+  # in the deadlock above: waits for Lock target, held by b-to-a since rows.py:12
+  # in the deadlock above: waits for Lock target, held by a-to-b since rows.py:12
+""",
+    "rows_twin.py": """\
+perhaps a deadlock: b-to-a -> a-to-b -> b-to-a
+  b-to-a (rows_twin.py:14) waits for Lock target, perhaps held by a-to-b since rows_twin.py:12
+  a-to-b (rows_twin.py:14) waits for Lock target, perhaps held by b-to-a since rows_twin.py:12
+  # waits for an Event to be set
+  # waits for Lock target, perhaps held by b-to-a since rows_twin.py:12, which waits for Lock target
+  # waits for Lock target, perhaps held by a-to-b since rows_twin.py:12, which waits for Lock target
+""",
+    "parts.py": """\
+DEADLOCK: pool_0 waits for the result of a Future that is queued in its own pool
+  pool_0 (parts.py:10) waits for the result of Future parts[N], queued in a ThreadPoolExecutor \
+whose only thread this is
+  # waits for the result of Future pool.submit(whole), computed by pool_0, which is in the deadlock \
+above
+  # in the deadlock above: waits for the result of Future parts[N], queued in a ThreadPoolExecutor \
+whose only thread this is
+""",
+    "monitor.py": """\
+MainThread apparently waits for consumer (monitor.py:11), which waits for a notification of \
+Condition inner
+  MainThread (monitor.py:16) waits for Lock outer, apparently held by consumer since monitor.py:9
+  # waits for Lock outer, apparently held by consumer since monitor.py:9, which waits for a \
+notification of Condition inner
+  # waits for a notification of Condition inner
+""",
+    "busy_pool_twin.py": """\
+  # waits for a result of a set of Futures
+  # waits for Event never to be set
+  # waits for Event never to be set
+""",
+    "module_import_twin.py": """\
+  # waits for an Event to be set
+  # waits for an Event to be set
+""",
     "timeout_twin.py": """\
 MainThread apparently waits for patient (timeout_twin.py:11), which waits for Lock b, with a timeout
   MainThread (timeout_twin.py:18) waits for Lock a, apparently held by patient since \
@@ -353,6 +409,7 @@ the wait has a timeout
 def conclusions(output: str) -> str:
     """The findings, which are the lines before the first thread, and the notes, in that order."""
     output = re.sub(r"thread \d{6,}", "thread N", output)
+    output = re.sub(r"parts\[\d\]", "parts[N]", output)  # any item of a set
     output = re.sub(
         "; the wait has a timeout, which ends in .*", "; the wait has a timeout", output
     )
