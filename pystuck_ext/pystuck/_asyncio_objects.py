@@ -32,6 +32,7 @@ from ._without_code import (
     class_dict,
     class_name,
     field,
+    ids_of_subclasses,
     is_built_in,
     is_of,
     lookup,
@@ -221,16 +222,6 @@ class Asyncio:
 
     # -- The tasks --
 
-    def _subclasses(self):
-        """Return the ids of _asyncio.Task and of all its subclasses."""
-        found, left = {}, [self._classes["task"]]
-        while left:
-            cls = left.pop()
-            if id(cls) not in found:
-                found[id(cls)] = cls
-                left += type.__subclasses__(cls)
-        return set(found)
-
     def _of_c_lists(self):
         """Return the tasks of the C module _asyncio; before Python 3.14, an empty list.
 
@@ -238,7 +229,7 @@ class Asyncio:
         """
         if sys.version_info < (3, 14) or "task" not in self._classes:
             return []
-        wanted = self._subclasses()
+        wanted = ids_of_subclasses([self._classes["task"]])
         return [thing for thing in gc.get_objects() if id(type(thing)) in wanted]
 
     def all_tasks(self):

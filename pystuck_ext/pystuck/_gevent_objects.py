@@ -15,7 +15,15 @@ import gc
 import sys
 import types
 
-from ._without_code import attempt, bases_of, class_dict, field, is_of, names_of
+from ._without_code import (
+    attempt,
+    bases_of,
+    class_dict,
+    field,
+    ids_of_subclasses,
+    is_of,
+    names_of,
+)
 
 _LINKS_MAX = 10000  #: the most items of a list that are looked at
 
@@ -75,19 +83,10 @@ class Gevent:
             cls = names_of(module).get(name)
             if issubclass(type(cls), type):
                 self._bases.setdefault(id(cls), (cls, kind))
-        wanted = self._all_subclasses() if self.base is not None else ()
+        classes = [cls for cls, _ in self._bases.values()] if self.base is not None else []
+        wanted = ids_of_subclasses(classes)
         found = [each for each in gc.get_objects() if id(type(each)) in wanted] if wanted else []
         self.found = sorted(found, key=id)
-
-    def _all_subclasses(self):
-        """Return the ids of the classes that have a kind, and of their subclasses."""
-        found, left = {}, [cls for cls, _ in self._bases.values()]
-        while left:
-            cls = left.pop()
-            if id(cls) not in found:
-                found[id(cls)] = cls
-                left += type.__subclasses__(cls)
-        return set(found)
 
     def kind(self, thing):
         """Return the kind of an object: a word from _GEVENT_CLASSES, or None."""

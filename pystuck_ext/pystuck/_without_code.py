@@ -159,6 +159,17 @@ def field(thing, name):
         return None
 
 
+def ids_of_subclasses(classes):
+    """Return the ids of the classes and of all their subclasses, as a set."""
+    found, left = {}, list(classes)
+    while left:
+        cls = left.pop()
+        if id(cls) not in found:
+            found[id(cls)] = cls
+            left += type.__subclasses__(cls)
+    return set(found)
+
+
 def lookup(cls, name):
     """Return the value of a name in the dict of a class or of one of its bases; else None."""
     for base in bases_of(cls):
