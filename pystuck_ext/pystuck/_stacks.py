@@ -24,6 +24,7 @@ Other rules for running in a program that is stuck:
   it has to send a lone surrogate.
 """
 
+import functools
 import sys
 
 from ._blocking_calls import BUDGET_MS, call_all, forget_dummies
@@ -64,12 +65,14 @@ class Answer:
         self._items, self._made = [], {}
         self._main = None
         forget_dummies()
+        # Not a lambda: it would be a frame of this module between the frames of other parts.
+        self._frames = functools.partial(innermost_frames, caller)
         self._collect_threads(caller)
         self._tasks, self._objects, self._missing = None, None, []
         if flags & GREENLETS:
-            self._collect_greenlets(caller)
+            self._collect_greenlets()
         if flags & TASKS:
-            self._collect_tasks(caller)
+            self._collect_tasks()
 
     def _calls(self, frame):
         """Return (file, line, function, qualified name) of each call, the outermost first."""
@@ -95,8 +98,8 @@ class Answer:
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)
 
-    def _collect_greenlets(self, caller):
-        found = Greenlets(lambda: innermost_frames(caller))
+    def _collect_greenlets(self):
+        found = Greenlets(self._frames)
         found.collect()
         for each in found.facts:
             self._titles.add(each.greenlet)
@@ -105,14 +108,14 @@ class Answer:
             )
         self._objects = found.objects()
 
-    def _collect_tasks(self, caller):
+    def _collect_tasks(self):
         want = self._sources.want if self._flags & SOURCE else _want_nothing
-        found = Tasks(lambda: innermost_frames(caller), want)
+        found = Tasks(self._frames, want)
         found.collect()
         # The frames are made into tuples later, when the source lines are known. No reference to a
         # task is kept until then.
         self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
-        trio = TrioTasks(lambda: innermost_frames(caller), want)
+        trio = TrioTasks(self._frames, want)
         trio.collect()
         self._tasks += trio.tasks()
         self._objects = (self._objects or ()) + found.objects() + trio.objects()
@@ -240,18 +243,13 @@ def _arguments():
     return tuple([_argument(each) for each in argv]) if type(argv) is list else ()
 
 
-def own_globals():
-    """Return the globals of the parts whose functions begin() calls: see threads()."""
-    return [each.__globals__ for each in (begin, Tasks.collect, threads)]
-
-
 def begin(flags, budget_ms=BUDGET_MS, own_thread=False):
     """Collect all that needs no code and no file of the program. Returns an Answer.
 
     The arguments are those of collect().
     """
     with Untraced():
-        return Answer(flags, budget_ms, own_globals() if own_thread else None)
+        return Answer(flags, budget_ms, [globals()] if own_thread else None)
 
 
 def finish(answer):

@@ -46,12 +46,17 @@ def _reader_of_frames():
 
 
 def _outside(frame, modules):
-    """Return the first frame that is not of these modules, from `frame` outwards.
+    """Return the frame that has called these modules, which have called `frame`.
 
     modules: a list of the modules' globals. If all frames are of these modules, returns the
     outermost frame.
     """
-    while frame.f_back is not None and any(frame.f_globals is each for each in modules):
+    has_met = False
+    while frame.f_back is not None:
+        is_own = any(frame.f_globals is each for each in modules)
+        if has_met and not is_own:
+            break
+        has_met = has_met or is_own
         frame = frame.f_back
     return frame
 
@@ -94,8 +99,8 @@ def threads(caller=None):
     The thread object is None for a thread that was not started by threading. Threads of a pystuck
     server are left out. The calling thread is also left out, because with a stock server, it only
     serves this request. To include the calling thread, set caller to a list of the globals of
-    modules. The result then has the innermost frame of the calling thread that is not of these
-    modules.
+    modules that have called this function, directly or through others. The result then has the
+    frame of the calling thread that has called these modules.
     """
     known = known_threads()
     frames = innermost_frames(caller)

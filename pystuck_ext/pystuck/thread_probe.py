@@ -30,7 +30,7 @@ class _UnknownThread:
 
 def thread_frame_generator() -> Iterator[tuple[object, FrameType]]:
     """Yield (thread, its innermost frame) for each thread of the program, the main thread first."""
-    for ident, thread, frame in _threads.threads([*_stacks.own_globals(), globals()]):
+    for ident, thread, frame in _threads.threads([globals()]):
         yield thread or _UnknownThread(ident), frame
 
 
@@ -66,7 +66,7 @@ def stacks_repr_generator(threads: bool = True, greenlets: bool = True) -> Itera
     pystuck's own, which are left out, too.
     """
     flags = _stacks.REPR | _stacks.SOURCE | (_stacks.GREENLETS if greenlets else 0)
-    answer = _stacks.Answer(flags, caller=[*_stacks.own_globals(), globals()])
+    answer = _stacks.Answer(flags, caller=[vars(_stacks), globals()])
     answer.finish()
     for thread in answer.threads() if threads else ():
         yield _text(thread[8], thread[14])
