@@ -196,16 +196,19 @@ uint64_t lock_buffer_of(const struct python *py, uint64_t file)
 }
 
 /* No header declares the struct of a buffer (Modules/_io/bufferedio.c). In all versions, the member
- * `owner` follows the member `lock`, which is the address of the futex. */
+ * `owner` follows the member `lock`. Up to 3.14, `lock` is the address of the futex. From 3.15 on,
+ * it is the address of a PyMutex. */
 uint64_t lock_buffer_owner(const struct python *py, uint64_t buffer, uint64_t futex)
 {
-    uint64_t words[BUFFER_WORDS];
+    uint64_t words[BUFFER_WORDS], lock = futex;
     size_t i;
 
-    if (!memory_read(&py->memory, buffer, words, sizeof(words)))
+    if (py->offsets->minor >= 15 && !memory_pointer(&py->memory, futex - WAIT_ENTRY_ADDRESS, &lock))
+        return 0;
+    if (!lock || !memory_read(&py->memory, buffer, words, sizeof(words)))
         return 0;
     for (i = HEAD_WORDS; i + 1 < BUFFER_WORDS; i++) {
-        if (words[i] == futex)
+        if (words[i] == lock)
             return buffer + (i + 1) * sizeof(*words);
     }
     return 0;
