@@ -91,20 +91,38 @@ static bool is_same_frame(PyObject *frame, const struct report_frame *other)
            is_text(member(&schema_frame, frame, "file"), other->file);
 }
 
-/* True if the tuple `thread` has the same frames as `known`, a thread of the facts. */
-static bool is_same_stack(PyObject *thread, const struct report_thread *known)
+/* True if the frames of `known` from the index `first` on begin with all items of `frames`, a
+ * tuple. */
+static bool has_frames_at(const struct report_thread *known, size_t first, PyObject *frames)
 {
-    PyObject *frames = member(&schema_thread, thread, "frames");
-    size_t i;
+    Py_ssize_t i;
 
-    if (!PyTuple_CheckExact(frames) || (size_t)PyTuple_GET_SIZE(frames) != known->frames.count)
-        return false;
-    for (i = known->frames.count; i > 0; i--) {
-        if (!is_same_frame(PyTuple_GET_ITEM(frames, (Py_ssize_t)i - 1),
-                           &known->frames.items[i - 1]))
+    for (i = PyTuple_GET_SIZE(frames); i > 0; i--) {
+        if (!is_same_frame(PyTuple_GET_ITEM(frames, i - 1),
+                           &known->frames.items[first + (size_t)i - 1]))
             return false;
     }
     return true;
+}
+
+/* Compares the frames of the tuple `thread` with those of `known`, a thread of the facts. Returns
+ * the index in `known` of the outermost frame of the tuple; -1 if `known` does not have the frames
+ * of the tuple. If the thread has frames in several interpreters, the tuple has the frames of only
+ * one of them, which are the outermost or the innermost frames of the thread. */
+static Py_ssize_t find_frames(PyObject *thread, const struct report_thread *known)
+{
+    PyObject *frames = member(&schema_thread, thread, "frames");
+    size_t count, rest;
+
+    if (!PyTuple_CheckExact(frames))
+        return -1;
+    count = (size_t)PyTuple_GET_SIZE(frames);
+    if (count > known->frames.count || (count == 0 && known->frames.count > 0))
+        return -1;
+    rest = known->frames.count - count;
+    if (has_frames_at(known, 0, frames))
+        return 0;
+    return rest > 0 && has_frames_at(known, rest, frames) ? (Py_ssize_t)rest : -1;
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -150,9 +168,10 @@ static void free_known(struct known *k)
 
 /* Returns the thread of the facts that has the ident of the tuple `thread`; NULL if there is no
  * such thread. If a thread has states in several interpreters, the facts have several threads with
- * this ident. In this case, prefers a thread that has the frames of the tuple. Sets *same to
- * whether the result has the frames of the tuple. */
-static const struct report_thread *find_known(const struct known *k, PyObject *thread, bool *same)
+ * this ident. In this case, prefers a thread that has the frames of the tuple. Sets *at to the
+ * result of find_frames. */
+static const struct report_thread *find_known(const struct known *k, PyObject *thread,
+                                              Py_ssize_t *at)
 {
     PyObject *ident = member(&schema_thread, thread, "ident");
     const struct report_thread key = {.ident = PyLong_CheckExact(ident) ? PyLong_AsLongLong(ident)
@@ -160,7 +179,7 @@ static const struct report_thread *find_known(const struct known *k, PyObject *t
     const struct report_thread *wanted = &key, **found;
     size_t i;
 
-    *same = false;
+    *at = -1;
     found = bsearch(&wanted, k->items, k->count, sizeof(*k->items), compare_idents);
     if (!found)
         return NULL;
@@ -168,8 +187,8 @@ static const struct report_thread *find_known(const struct known *k, PyObject *t
     while (i > 0 && k->items[i - 1]->ident == key.ident)
         i--;
     for (; i < k->count && k->items[i]->ident == key.ident; i++) {
-        *same = is_same_stack(thread, k->items[i]);
-        if (*same)
+        *at = find_frames(thread, k->items[i]);
+        if (*at >= 0)
             return k->items[i];
     }
     return *found;
@@ -184,34 +203,42 @@ static int copy_member(PyObject *list, PyObject *from, const char *name)
     return value == Py_None ? 0 : set_member(&schema_thread, list, name, value);
 }
 
-/* Sets the frames of `list` to copies of the frames of `thread`, and adds the local variables that
- * the same frames have in `from`. All three are encoded threads. Returns 0, or -1 with an
- * exception. */
-static int add_locals(PyObject *list, PyObject *thread, PyObject *from)
+/* Sets the frames of `list` to those of `from`. Replaces the frames from the index `at` on by
+ * copies of the frames of `thread`, to which their local variables are added. All three are encoded
+ * threads. Returns 0, or -1 with an exception. */
+static int set_frames(PyObject *list, PyObject *thread, PyObject *from, Py_ssize_t at)
 {
-    ps_auto PyObject *frames = PySequence_List(member(&schema_thread, thread, "frames"));
+    ps_auto PyObject *frames = PySequence_List(member(&schema_thread, from, "frames"));
     ps_auto PyObject *tuple = NULL;
-    PyObject *others = member(&schema_thread, from, "frames");
+    PyObject *known = member(&schema_thread, thread, "frames");
     Py_ssize_t i;
 
-    for (i = 0; frames && i < PyList_GET_SIZE(frames); i++) {
-        ps_auto PyObject *frame = PySequence_List(PyList_GET_ITEM(frames, i));
-        PyObject *made;
+    for (i = 0; frames && i < PyTuple_GET_SIZE(known); i++) {
+        ps_auto PyObject *frame = PySequence_List(PyTuple_GET_ITEM(known, i));
+        PyObject *made, *other = PyList_GET_ITEM(frames, at + i);
 
-        if (!frame || set_member(&schema_frame, frame, "locals",
-                                 member(&schema_frame, PyTuple_GET_ITEM(others, i), "locals")) < 0)
+        if (!frame ||
+            set_member(&schema_frame, frame, "locals", member(&schema_frame, other, "locals")) < 0)
             return -1;
         made = PyList_AsTuple(frame);
-        if (!made || PyList_SetItem(frames, i, made) < 0)
+        if (!made || PyList_SetItem(frames, at + i, made) < 0)
             return -1;
     }
     tuple = frames ? PyList_AsTuple(frames) : NULL;
     return tuple ? set_member(&schema_thread, list, "frames", tuple) : -1;
 }
 
-/* Returns a copy of the tuple `thread`, with the facts in `known` added: a new reference. same:
- * whether `known` has the same frames as the tuple. */
-static PyObject *complete_thread(PyObject *thread, const struct report_thread *known, bool same,
+/* True if the thread of the facts has frames that the tuple does not have. */
+static bool has_more_frames(const struct report_thread *known, PyObject *thread)
+{
+    PyObject *frames = member(&schema_thread, thread, "frames");
+
+    return known->frames.count > (size_t)PyTuple_GET_SIZE(frames);
+}
+
+/* Returns a copy of the tuple `thread`, with the facts in `known` added: a new reference. at: the
+ * result of find_frames. */
+static PyObject *complete_thread(PyObject *thread, const struct report_thread *known, Py_ssize_t at,
                                  struct known *k)
 {
     static const char *const names[] = {"native_id", "state", "cpu",     "syscall",
@@ -223,11 +250,11 @@ static PyObject *complete_thread(PyObject *thread, const struct report_thread *k
     size_t i;
 
     schema_init(&schema_process, &part);
-    if (!same || !k->locals)
+    if (at < 0 || !(k->locals || has_more_frames(known, thread)))
         copy.frames.items = NULL;
     if (copy.interpreter != 0)
         copy.native_id = REPORT_UNKNOWN; /* in subinterpreters, it may be that of another thread */
-    if (!same) {
+    if (at < 0) {
         copy.waits = NULL;
         copy.holds.items = NULL;
     }
@@ -241,7 +268,9 @@ static PyObject *complete_thread(PyObject *thread, const struct report_thread *k
         if (copy_member(list, from, names[i]) < 0)
             return NULL;
     }
-    if (copy.frames.items && add_locals(list, thread, from) < 0)
+    if (copy.frames.items && set_frames(list, thread, from, at) < 0)
+        return NULL;
+    if (copy.frames.items && has_more_frames(known, thread) && copy_member(list, from, "exact") < 0)
         return NULL;
     return PyList_AsTuple(list);
 }
@@ -255,13 +284,13 @@ static PyObject *complete_threads(PyObject *threads, struct known *k)
     for (i = 0; list && i < PyList_GET_SIZE(list); i++) {
         PyObject *thread = PyList_GET_ITEM(list, i);
         const struct report_thread *known;
-        bool same;
+        Py_ssize_t at;
 
         ps_gil_share();
-        known = find_known(k, thread, &same);
+        known = find_known(k, thread, &at);
         if (!known && !PyErr_Occurred())
             continue;
-        thread = PyErr_Occurred() ? NULL : complete_thread(thread, known, same, k);
+        thread = PyErr_Occurred() ? NULL : complete_thread(thread, known, at, k);
         if (!thread || PyList_SetItem(list, i, thread) < 0)
             return NULL;
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,15 @@ from typing import Any
 
 import pytest
 import rpyc
-from harness import Debuggee, command, debuggee_environment, each_ends_well, python, wait_until
+from harness import (
+    Debuggee,
+    command,
+    debuggee_environment,
+    each_ends_well,
+    pystuck,
+    python,
+    wait_until,
+)
 from rawpeer import Handler, box, raw_connect, unbox
 
 Connect = Callable[[Debuggee], Any]
@@ -190,6 +199,34 @@ def reads_one_byte(pid: int) -> bool:
     """Returns True if the main thread of a process waits for one byte on descriptor 0."""
     call = Path(f"/proc/{pid}/syscall").read_text().split()
     return call[1:2] == ["0x0"] and call[3] == "0x1"
+
+
+#: A function that waits in a `with` of an RLock until a byte arrives on stdin.
+HOLD = (
+    "exec('import _thread, os\\nlock = _thread.RLock()\\ndef hold():\\n  with lock: os.read(0, 1)')"
+)
+
+
+def test_a_thread_in_two_interpreters_has_the_frames_and_locks_of_both(
+    start: Callable[[str], Debuggee],
+) -> None:
+    """Python itself shows only the frames of one of them."""
+    debuggee = start("module")
+    debuggee.write(HOLD + "\n")
+    assert debuggee.read_line() == "done"
+    debuggee.write("hold()\n")
+    wait_until(lambda: reads_one_byte(debuggee.pid), "the RLock to be held")
+    process = json.loads(pystuck("--json", debuggee.host, debuggee.port).stdout)
+    (thread,) = process["threads"]
+    assert process["source"] == "server"
+    functions = [frame["function"] for frame in thread["frames"]]
+    assert functions == ["<module>", "run_by_module", "<module>", "hold"]
+    (held,) = thread["holds"]
+    assert (held["certainty"], held["since"]["frame"]) == ("known", 3)
+    debuggee.write("x")
+    assert debuggee.read_line() == "done"
+    debuggee.write("end\n")
+    assert debuggee.read_line() == "ended"
 
 
 def test_the_stacks_of_all_interpreters_come_while_one_keeps_the_gil(
