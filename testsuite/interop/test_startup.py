@@ -124,7 +124,9 @@ def test_a_subinterpreter_does_not_import_pystuck(hooked: str, socket_dir: Path)
         "import sys\n"
         "print('pystuck' in sys.modules, flush=True)\n"
         "code = \"import sys; print('pystuck' in sys.modules, flush=True)\"\n"
-        "interpreters.run_string(interpreters.create(), code)\n"
+        "other = interpreters.create()\n"
+        "interpreters.run_string(other, code)\n"
+        "interpreters.destroy(other)\n"
     )
     environment = debuggee_environment(PYSTUCK=f"unix:{socket_dir}/{{pid}}")
     assert run(hooked, code, env=environment) == "True\nFalse\n"
