@@ -180,8 +180,8 @@ perhaps a deadlock: b-to-a -> a-to-b -> b-to-a
 DEADLOCK: pool_0 waits for the result of a Future that is queued in its own pool
   pool_0 (parts.py:10) waits for the result of Future parts[N], queued in a ThreadPoolExecutor \
 whose only thread this is
-  # waits for the result of Future pool.submit(whole), computed by pool_0, which is in the deadlock \
-above
+  # waits for the result of Future pool.submit(whole), computed by pool_0, which is in the \
+deadlock above
   # in the deadlock above: waits for the result of Future parts[N], queued in a ThreadPoolExecutor \
 whose only thread this is
 """,
