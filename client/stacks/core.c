@@ -347,11 +347,36 @@ static void set_signal(const struct dump *d, struct report *r, struct report_pro
         to->sender = from->sender;
 }
 
+/* Adds a missing part with a reason that is copied. */
+static void add_missing(struct report *r, struct report_process *p, const char *what,
+                        const char *why)
+{
+    struct report_text copy = report_text_of_bytes(r, why, strlen(why) + 1);
+
+    if (copy.data)
+        report_add_missing(&r->arena, p, what, copy.data);
+}
+
+/* If the file that contains the Python was not found, says so: the names of C functions are in this
+ * file, so many waits are not known. */
+static void set_lost(const struct dump *d, struct report *r, struct report_process *p)
+{
+    size_t lost = find_lost(d);
+    char why[CORE_WHY_SIZE];
+
+    if (lost == CORE_NO_FILE)
+        return;
+    snprintf(why, sizeof(why),
+             "only a part is known without %s, which is not on this machine or has been replaced: "
+             "name this file with --exe FILE",
+             d->core.files[lost].path);
+    add_missing(r, p, "locks", why);
+}
+
 static void set_missing(const struct dump *d, struct report *r, struct report_process *p)
 {
     static const char no_code[] = "no code can run in a core file";
     char cut[128], why[160];
-    struct report_text copy;
 
     report_add_missing(&r->arena, p, "repr", no_code);
     if (!p->greenlets.items)
@@ -361,14 +386,12 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
     report_add_missing(
         &r->arena, p, "source lines",
         "a file is not on this machine, or has changed since the core file was written");
+    set_lost(d, r, p);
     if (!core_is_cut(&d->core))
         return;
     trouble_cut(cut, sizeof(cut), &d->core);
     snprintf(why, sizeof(why), "the core file %s", cut);
-    copy = report_text(r, why, strlen(why) + 1);
-    if (copy.data)
-        report_add_missing(&r->arena, p, "the memory that the core file does not contain",
-                           copy.data);
+    add_missing(r, p, "the memory that the core file does not contain", why);
 }
 
 /* Adds the source lines from files that have not changed since the core file was written. */

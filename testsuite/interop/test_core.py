@@ -330,13 +330,18 @@ def needed(dumped: Dumped) -> str:
 def test_files_that_are_elsewhere_are_named_or_needed_no_more(dumped: Dumped) -> None:
     core = dumped.path("lost")
     if not dumped.needs_file:
-        assert_same_stacks(read(core), dumped)
+        process = read(core)
+        assert_same_stacks(process, dumped)
+        (why,) = [each["why"] for each in process["missing"] if each["what"] == "locks"]
+        assert why.startswith(f"only a part is known without {dumped.files[needed(dumped)]}, which")
     else:
         text = reason(core, status=1)
         assert f"cannot be read without {dumped.files[needed(dumped)]}" in text
         assert text.endswith("which is not on this machine: name this file with --exe FILE")
     given = [word for path in dumped.files for word in ("--exe", path)]
-    assert_same_stacks(read(core, *given), dumped)
+    process = read(core, *given)
+    assert_same_stacks(process, dumped)
+    assert [each["what"] for each in process["missing"]] == ["repr"]
 
 
 #: Mounts a file system over the directory in sys.argv[1], in which each access blocks for ever.
