@@ -8,6 +8,10 @@
 #include "reference.h"
 #include "without_gil.h"
 
+#if PY_VERSION_HEX < 0x030b0000
+#include <frameobject.h> /* PyFrame_Check */
+#endif
+
 const char ps_frame_objects_doc[] =
     "frame_objects(frames)\n--\n\n"
     "Return a list that has an item for each frame of the list `frames`: None if the\n"
@@ -183,6 +187,13 @@ static int add_reference(PyObject *object, void *context)
     return 0;
 }
 
+static void free_references(struct references *from)
+{
+    while (from->count > 0)
+        Py_DECREF(from->items[--from->count]);
+    free(from->items);
+}
+
 static PyObject *list_of_references(const struct references *from)
 {
     ps_auto PyObject *list = PyList_New(0);
@@ -206,9 +217,7 @@ static PyObject *referents_of(PyObject *object)
         list = PyErr_NoMemory();
     else
         list = list_of_references(&found);
-    while (found.count > 0)
-        Py_DECREF(found.items[--found.count]);
-    free(found.items);
+    free_references(&found);
     return list;
 }
 
@@ -229,3 +238,80 @@ PyObject *ps_referents(PyObject *module, PyObject *objects)
     }
     return ps_steal(&result);
 }
+
+/* ---- Instances ------------------------------------------------------------------------------- */
+
+const char ps_instances_doc[] =
+    "instances(classes)\n--\n\n"
+    "Return a list of the objects whose type is one of the classes in the list `classes`,\n"
+    "among all objects that the garbage collector knows, in no order. Returns None before\n"
+    "Python 3.12.";
+
+#if PY_VERSION_HEX >= 0x030c0000
+
+#define FILTER_SIZE 1024
+
+/* The classes whose instances are looked for, and those that were found. */
+struct instances {
+    PyObject *const *classes;
+    size_t class_count;
+    struct references found;
+    bool failed;              /* no memory */
+    bool may_be[FILTER_SIZE]; /* false: no class has an address with this hash */
+};
+
+static size_t hash_of(const void *class)
+{
+    return (uintptr_t) class / 16 % FILTER_SIZE;
+}
+
+/* A gcvisitobjects_t. Makes no Python object. */
+static int add_instance(PyObject *object, void *context)
+{
+    struct instances *wanted = context;
+    size_t i;
+
+    if (!wanted->may_be[hash_of(Py_TYPE(object))])
+        return 1;
+    for (i = 0; i < wanted->class_count; i++) {
+        if ((PyObject *)Py_TYPE(object) != wanted->classes[i])
+            continue;
+        wanted->failed = add_reference(object, &wanted->found) != 0;
+        break;
+    }
+    return !wanted->failed;
+}
+
+PyObject *ps_instances(PyObject *module, PyObject *classes)
+{
+    ps_auto PyObject *tuple = NULL;
+    struct instances wanted = {0};
+    PyObject *list;
+    size_t i;
+
+    (void)module;
+    if (!PyList_CheckExact(classes))
+        return PyErr_Format(PyExc_TypeError, "classes must be a list");
+    tuple = PyList_AsTuple(classes);
+    if (!tuple)
+        return NULL;
+    wanted.class_count = (size_t)PyTuple_GET_SIZE(tuple);
+    wanted.classes = ((PyTupleObject *)tuple)->ob_item;
+    for (i = 0; i < wanted.class_count; i++)
+        wanted.may_be[hash_of(wanted.classes[i])] = true;
+    PyUnstable_GC_VisitObjects(add_instance, &wanted);
+    list = wanted.failed ? PyErr_NoMemory() : list_of_references(&wanted.found);
+    free_references(&wanted.found);
+    return list;
+}
+
+#else
+
+PyObject *ps_instances(PyObject *module, PyObject *classes)
+{
+    (void)module;
+    (void)classes;
+    return ps_new_ref(Py_None);
+}
+
+#endif

@@ -15,4 +15,8 @@ extern const char ps_frame_objects_doc[];
 PyObject *ps_referents(PyObject *module, PyObject *objects);
 extern const char ps_referents_doc[];
 
+/* _pystuck.instances(classes): see ps_instances_doc. */
+PyObject *ps_instances(PyObject *module, PyObject *classes);
+extern const char ps_instances_doc[];
+
 #endif

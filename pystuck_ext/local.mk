@@ -85,11 +85,11 @@ collector_parts = \
 	pystuck_ext/pystuck/_blocking_calls.py \
 	pystuck_ext/pystuck/_threads.py \
 	pystuck_ext/pystuck/_source_lines.py \
-	pystuck_ext/pystuck/_gevent_objects.py \
-	pystuck_ext/pystuck/_greenlets.py \
 	pystuck_ext/pystuck/_asyncio_objects.py \
 	pystuck_ext/pystuck/_tasks.py \
 	pystuck_ext/pystuck/_trio_tasks.py \
+	pystuck_ext/pystuck/_gevent_objects.py \
+	pystuck_ext/pystuck/_greenlets.py \
 	pystuck_ext/pystuck/_stacks.py
 
 pystuckpkgdir = $(pythondir)/pystuck

@@ -80,6 +80,7 @@ static PyMethodDef module_methods[] = {
     {"own_threads", own_threads, METH_NOARGS, own_threads_doc},
     {"current_frames", current_frames, METH_NOARGS, current_frames_doc},
     {"frame_objects", ps_frame_objects, METH_O, ps_frame_objects_doc},
+    {"instances", ps_instances, METH_O, ps_instances_doc},
     {"referents", ps_referents, METH_O, ps_referents_doc},
     {"why", (PyCFunction)(void (*)(void))ps_why, METH_VARARGS | METH_KEYWORDS, ps_why_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},

@@ -26,13 +26,14 @@ import types
 import weakref
 
 from ._without_code import (
+    all_subclasses,
     as_str,
     attempt,
     bases_of,
     class_dict,
     class_name,
     field,
-    ids_of_subclasses,
+    instances_of,
     is_built_in,
     is_of,
     lookup,
@@ -65,7 +66,7 @@ def _cells(function):
     return found
 
 
-def _line_starts(code):
+def line_starts(code):
     """Return a list of (offset, line): the instructions from the offset on belong to the line."""
     if hasattr(code, "co_lines"):
         return [(start, line) for start, _, line in code.co_lines() if line is not None]
@@ -85,7 +86,7 @@ def _entries_of(code):
     raw, found, starts = code.co_code, [], None
     for offset in range(0, len(raw), 2):
         if raw[offset] in plain or (raw[offset] == special and raw[offset + 1] in (1, 3)):
-            starts = starts or _line_starts(code)
+            starts = starts or line_starts(code)
             lines = [line for start, line in starts if start <= offset]
             found.append((offset, lines[-1] if lines else None))
     return found
@@ -229,8 +230,7 @@ class Asyncio:
         """
         if sys.version_info < (3, 14) or "task" not in self._classes:
             return []
-        wanted = ids_of_subclasses([self._classes["task"]])
-        return [thing for thing in gc.get_objects() if id(type(thing)) in wanted]
+        return instances_of(all_subclasses([self._classes["task"]]))
 
     def all_tasks(self):
         """Return all tasks that are not done, in no order."""

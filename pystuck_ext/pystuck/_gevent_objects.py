@@ -16,11 +16,12 @@ import sys
 import types
 
 from ._without_code import (
+    all_subclasses,
     attempt,
     bases_of,
     class_dict,
     field,
-    ids_of_subclasses,
+    instances_of,
     is_of,
     names_of,
 )
@@ -83,9 +84,8 @@ class Gevent:
             cls = names_of(module).get(name)
             if issubclass(type(cls), type):
                 self._bases.setdefault(id(cls), (cls, kind))
-        classes = [cls for cls, _ in self._bases.values()] if self.base is not None else []
-        wanted = ids_of_subclasses(classes)
-        found = [each for each in gc.get_objects() if id(type(each)) in wanted] if wanted else []
+        wanted = all_subclasses([cls for cls, _ in self._bases.values()])
+        found = instances_of(wanted) if self.base is not None else []
         self.found = sorted(found, key=id)
 
     def kind(self, thing):

@@ -7,6 +7,7 @@ import _thread
 import sys
 import types
 
+from ._asyncio_objects import line_starts
 from ._gevent_objects import Gevent
 from ._threads import known_threads
 from ._without_code import (
@@ -52,10 +53,8 @@ def _waiting_codes():
 
 def _line_of(code, offset):
     """Return the line of an instruction; None if it is not known."""
-    if offset < 0 or not hasattr(code, "co_lines"):
-        return None
-    lines = [line for start, end, line in code.co_lines() if start <= offset < end]
-    return lines[0] if lines else None
+    lines = [line for start, line in line_starts(code) if start <= offset]
+    return lines[-1] if lines else None
 
 
 class _GreenletFacts:

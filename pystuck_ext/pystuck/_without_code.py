@@ -8,6 +8,7 @@ A part of the collector: see _stacks.
 
 import _thread
 import functools
+import gc
 import os
 import sys
 import threading
@@ -159,15 +160,28 @@ def field(thing, name):
         return None
 
 
-def ids_of_subclasses(classes):
-    """Return the ids of the classes and of all their subclasses, as a set."""
+def all_subclasses(classes):
+    """Return a dict of classes and all their subclasses, keyed by id."""
     found, left = {}, list(classes)
     while left:
         cls = left.pop()
         if id(cls) not in found:
             found[id(cls)] = cls
             left += type.__subclasses__(cls)
-    return set(found)
+    return found
+
+
+def instances_of(classes):
+    """Return the objects of these classes that the garbage collector knows, in no order.
+
+    classes: a dict of classes, keyed by id. With the extension, from Python 3.12 on, looks through
+    the objects without making a list of all of them.
+    """
+    find = getattr(sys.modules.get("_pystuck"), "instances", None)
+    found = find(list(classes.values())) if find is not None else None
+    if found is None:
+        found = [each for each in gc.get_objects() if id(type(each)) in classes]
+    return found
 
 
 def lookup(cls, name):
