@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -44,6 +45,8 @@ class Autotools(BuildHookInterface):
             self._stage.cleanup()
 
     def _run(self, directory: Path, *command: str) -> None:
+        if command[0] == "make" and not shutil.which("make"):
+            sys.exit("pystuck: make is missing: install make")
         status = subprocess.run(command, cwd=directory, check=False).returncode
         if status:
             sys.exit(f"pystuck: {shlex.join(command)} failed with status {status}: see above")
