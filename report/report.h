@@ -259,8 +259,8 @@ struct report_task {
 /* An object that a thread, greenlet or task waits for or holds.
  *
  * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
- * "barrier", "queue", "stream", "future", "futures" (a set of which one must be done), "import" (the
- * lock of a module), "buffer" (the lock of a buffered file, such as sys.stdout), "flock" (of a
+ * "barrier", "queue", "stream", "future", "futures" (a set of which one must be done), "import"
+ * (the lock of a module), "buffer" (the lock of a buffered file, such as sys.stdout), "flock" (of a
  * file), "pool" (of gevent), "loop" (of asyncio; its holder is the thread that runs it), "hub" (of
  * gevent; its holder is its thread).
  *
