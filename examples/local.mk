@@ -36,6 +36,8 @@ EXTRA_DIST += \
 	examples/stuck/lock_in_task.py \
 	examples/stuck/log_handler.py \
 	examples/stuck/log_handler_twin.py \
+	examples/stuck/lost_result.py \
+	examples/stuck/lost_result_twin.py \
 	examples/stuck/module_import.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/own_loop.py \

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "procfs/threads.h"
@@ -94,6 +95,27 @@ static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, st
     w->certainty = CERTAINTY_KNOWN;
     if (w->object.data)
         t->waits = w;
+}
+
+void call_waits_convert(struct arena *arena, struct report_process *process)
+{
+    static const char start[] = "process:";
+    struct report_text id;
+    size_t i, j;
+
+    for (i = 0; i < process->objects.count; i++) {
+        const report_texts *holders = &process->objects.items[i].holders;
+
+        for (j = 0; j < holders->count; j++) {
+            if (!text_begins(holders->items[j], start))
+                continue;
+            /* the texts of the stack reader end with NUL */
+            id = call_waits_id(arena, strtoll(holders->items[j].data + strlen(start), NULL, 10),
+                               process->id);
+            if (id.data)
+                holders->items[j] = id;
+        }
+    }
 }
 
 void call_waits_check(const char *folder, struct report_thread *threads, size_t count)

@@ -18,6 +18,9 @@
 void call_waits_set(struct arena *arena, struct report_thread *threads, size_t count, pid_t pid,
                     struct report_text id);
 
+/* Converts the ids "process:PID" among the holders of objects to "PID@HOST". */
+void call_waits_convert(struct arena *arena, struct report_process *process);
+
 /* Removes the wait for another process from each thread that has run since `switches` of the thread
  * was read, because the wait may be over. Also removes it if `switches` is unknown. folder:
  * "/proc/PID" of the process of the threads. */

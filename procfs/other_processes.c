@@ -28,6 +28,22 @@ static void add_process(pid_t *pids, size_t *count, int64_t pid)
         pids[(*count)++] = (pid_t)pid;
 }
 
+/* Adds the holders of an object that are processes: their ids are "PID@HOST". */
+static void add_holders(const struct report_object *o, pid_t *pids, size_t *count)
+{
+    const struct report_text *id;
+    char *end;
+    long pid;
+
+    for (id = o->holders.items; id < o->holders.items + o->holders.count; id++) {
+        if (!id->data || !memchr(id->data, '@', id->len))
+            continue;
+        pid = strtol(id->data, &end, 10);
+        if (*end == '@' && pid > 0 && pid <= INT32_MAX)
+            add_process(pids, count, pid);
+    }
+}
+
 /* Lists the processes for which the system calls of the threads wait. own: the process of these
  * threads. First lists those without which a thread cannot continue. */
 static size_t list_processes(const struct report_process *p, pid_t own, pid_t *pids)
@@ -45,6 +61,8 @@ static size_t list_processes(const struct report_process *p, pid_t own, pid_t *p
                 add_process(pids, &count, target->peer_pid);
         }
     }
+    for (i = 0; i < p->objects.count; i++)
+        add_holders(&p->objects.items[i], pids, &count);
     return count;
 }
 

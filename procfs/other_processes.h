@@ -12,13 +12,14 @@
 #include "report.h"
 
 /* The most processes that are described, and the most threads of one of them. */
-#define OTHERS_MAX        4
+#define OTHERS_MAX        8
 #define OTHER_THREADS_MAX 64
 
 /* Sets process->others to the processes for which its threads wait, as far as their system calls
- * say. Call this function after call_waits_set(). If a process has too many threads, or its threads
- * cannot be read, its list of threads stays unknown. Stops at the deadline, in ms of
- * CLOCK_MONOTONIC. Does nothing if the processes have other IDs in this process. */
+ * and the holders of objects say. Call this function after call_waits_set(). If a process has too
+ * many threads, or its threads cannot be read, its list of threads stays unknown. Stops at the
+ * deadline, in ms of CLOCK_MONOTONIC. Does nothing if the processes have other IDs in this process.
+ */
 void other_processes_find(const struct target_process *from, struct arena *arena,
                           struct report_process *process, int64_t deadline);
 

@@ -138,17 +138,31 @@ static void measure_running(const struct target_process *from, struct arena *are
 
 /* ---- Other processes ------------------------------------------------------------------------- */
 
+/* True if a thread waits for a result of a multiprocessing.Pool. */
+static bool waits_for_pool(const struct report_process *p)
+{
+    size_t i;
+
+    for (i = 0; i < p->objects.count; i++) {
+        if (p->objects.items[i].detail.count > 0 &&
+            text_is(p->objects.items[i].detail.items[0].name, "workers"))
+            return true;
+    }
+    return false;
+}
+
 /* Sets `switches` of the threads of this process that have not run since their frames were read.
  * Of another process, `switches` has been set before the frames were read. */
 static void set_switches(const struct target_process *from, const struct report_process *p,
                          const int64_t *before)
 {
+    const bool has_pool = waits_for_pool(p);
     size_t i;
 
     for (i = 0; before && from->is_own && i < p->threads.count; i++) {
         struct report_thread *t = &p->threads.items[i];
 
-        if (!t->waits || !t->syscall)
+        if ((!t->waits && !has_pool) || !t->syscall)
             continue;
         t->switches = procfs_thread_switches(from->folder, id_of(from, t));
         if (t->switches < 0 || procfs_thread_activity(from, id_of(from, t)) != before[i])
@@ -164,6 +178,7 @@ static void set_others(const struct target_process *from, struct arena *arena,
     call_waits_set(arena, p->threads.items, p->threads.count, from->pid, p->id);
     set_switches(from, p, before);
     call_waits_check(from->folder, p->threads.items, p->threads.count);
+    call_waits_convert(arena, p);
     other_processes_find(from, arena, p, deadline);
     call_waits_check(from->folder, p->threads.items, p->threads.count);
 }

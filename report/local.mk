@@ -25,6 +25,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/diagnosis/thread_notes.c report/diagnosis/thread_notes.h \
 	report/diagnosis/wait_graph.c report/diagnosis/wait_graph.h \
 	report/diagnosis/wait_words.c report/diagnosis/wait_words.h \
+	report/diagnosis/worker_finding.c report/diagnosis/worker_finding.h \
 	report/merge.c report/merge.h \
 	report/phrases.c report/phrases.h \
 	report/report.c report/report.h \

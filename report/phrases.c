@@ -50,11 +50,17 @@ void sentence_put_duration(struct buffer *out, int64_t ms)
 
 void sentence_put_id(struct buffer *out, struct report_text id)
 {
-    const size_t len = strlen("thread:");
+    static const char *const kinds[][2] = {{"thread:", "thread "}, {"process:", "process "}};
+    size_t i;
 
-    if (id.len > len && text_begins(id, "thread:")) {
-        sentence_put(out, "thread ");
+    for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        const size_t len = strlen(kinds[i][0]);
+
+        if (id.len <= len || !text_begins(id, kinds[i][0]))
+            continue;
+        sentence_put(out, kinds[i][1]);
         id = (struct report_text){id.data + len, id.len - len};
+        break;
     }
     sentence_put_text(out, id);
 }

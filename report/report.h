@@ -265,7 +265,8 @@ struct report_task {
  * gevent; its holder is its thread).
  *
  * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
- * (future) or import it (import). An id in another process has "PID@HOST/" in front.
+ * (future) or import it (import). An id in another process has "PID@HOST/" in front. A process is
+ * called "PID@HOST", or "process:PID" if its host is not known.
  *
  * holder_status:
  *   KNOWN      the holders have the object; each hold says how certain this is. If there are
@@ -281,10 +282,13 @@ struct report_task {
  * has ended; "module": the name of the module of an import lock; "queued": the type of the executor
  * whose queue contains the future, if all threads of this executor are busy; these threads are the
  * holders of the future; "parties" and "arrived": how many threads a barrier waits for, and how
- * many of them have arrived; "unfinished": how many items of a queue are not done; "forked": "yes"
- * if a Lock is locked and this process was forked; "handler": the class and the file or name of the
- * logging.Handler that has this lock; "state": the state of a future of concurrent.futures, or of
- * a hub: "running", or "waiting" if another greenlet of its thread runs. */
+ * many of them have arrived; "unfinished": how many items of a queue are not done; "workers": "yes"
+ * for a result of a multiprocessing.Pool, whose holders are all worker processes of the pool, one
+ * of which should compute the result, or "moving" if one of these processes has run meanwhile;
+ * "forked": "yes" if a Lock is locked and this process was forked; "handler": the class and the
+ * file or name of the logging.Handler that has this lock; "state": the state of a future of
+ * concurrent.futures, or of a hub: "running", or "waiting" if another greenlet of its thread runs.
+ */
 struct report_object {
     struct report_text id; /* "obj:0x..." */
     struct report_text kind;

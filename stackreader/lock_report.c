@@ -636,6 +636,31 @@ static void find_all_queued(const struct lock_reporting *l)
     }
 }
 
+/* ---- Results of a multiprocessing.Pool ------------------------------------------------------- */
+
+/* Makes the worker processes of a multiprocessing.Pool the holders of its results: one of these
+ * processes computes the result. */
+static void find_processes(const struct lock_reporting *l, struct lock_object *o)
+{
+    static const struct report_text yes = {"yes", 3};
+    struct report_object *to = o->report;
+    uint64_t ids[POOL_PROCESSES_MAX];
+    size_t count, i;
+
+    if (o->kind != LOCK_FUTURE || !to || to->holders.count > 0 || to->detail.items)
+        return;
+    count = pool_processes(l->py, o->address, ids);
+    if (count == 0)
+        return;
+    to->holders.items = arena_array(l->arena, count, sizeof(*to->holders.items));
+    to->detail.items = arena_array(l->arena, 1, sizeof(*to->detail.items));
+    if (!to->holders.items || !to->detail.items)
+        return;
+    for (i = 0; i < count; i++)
+        to->holders.items[to->holders.count++] = number_text(l->arena, "process:", false, ids[i]);
+    add_detail(to, "workers", yes);
+}
+
 void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
                         bool (*has_ended)(void *context, uint64_t ident), void *context)
 {
@@ -654,4 +679,6 @@ void lock_report_finish(const struct lock_reporting *l, struct report_process *p
     find_all_queued(l);
     for (i = 0; i < l->report->count; i++)
         set_status(l, l->report->used[i], has_ended, context);
+    for (i = 0; i < l->report->count; i++)
+        find_processes(l, l->report->used[i]);
 }

@@ -137,3 +137,21 @@ uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count)
     }
     return found;
 }
+
+size_t pool_processes(const struct python *py, uint64_t result, uint64_t ids[POOL_PROCESSES_MAX])
+{
+    uint64_t pool, list, count, items, process, popen, id, i;
+
+    if (!attribute_find(py, result, "_pool", &pool) || !attribute_find(py, pool, "_pool", &list) ||
+        !object_type_is(py, object_type(py, list), "list") ||
+        !read_member(py, list, py->offsets->list.size, &count) ||
+        !read_member(py, list, py->offsets->list.items, &items) || count > POOL_PROCESSES_MAX)
+        return 0;
+    for (i = 0; i < count; i++) {
+        if (!memory_pointer(&py->memory, items + i * 8, &process) ||
+            !attribute_find(py, process, "_popen", &popen) ||
+            !attribute_find(py, popen, "pid", &id) || !object_integer(py, id, &ids[i]))
+            return 0;
+    }
+    return (size_t)count;
+}

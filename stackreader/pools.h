@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The thread pools of concurrent.futures in the memory of a process: which futures wait in the
- * queue of a ThreadPoolExecutor, and how many threads this pool may have.
+ * queue of a ThreadPoolExecutor, and how many threads this pool may have. Also the processes of a
+ * multiprocessing.Pool.
  */
 #ifndef STACKREADER_POOLS_H
 #define STACKREADER_POOLS_H
@@ -34,5 +35,13 @@ size_t pool_queued(const struct python *py, const struct pool *pool,
  * a thread computes one of these futures, returns such a future. Sets *count to the number of
  * futures that are not done. Looks at the first POOL_QUEUED_MAX entries of the set. */
 uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count);
+
+/* The most processes of a multiprocessing.Pool that are listed. */
+#define POOL_PROCESSES_MAX 64
+
+/* Lists the IDs of the worker processes of a multiprocessing.Pool. result: a result that the pool
+ * has not computed yet, such as an ApplyResult. Returns the number of processes. Returns 0 if not
+ * all of them can be read, or if the workers are threads. */
+size_t pool_processes(const struct python *py, uint64_t result, uint64_t ids[POOL_PROCESSES_MAX]);
 
 #endif

@@ -49,6 +49,9 @@ enum stdlib_function {
     FUNCTION_FUTURE_EXCEPTION,
     FUNCTION_FUTURES_WAIT,         /* concurrent.futures.wait */
     FUNCTION_FUTURES_AS_COMPLETED, /* concurrent.futures.as_completed */
+    FUNCTION_POOL_RESULT_WAIT,     /* of multiprocessing.pool */
+    FUNCTION_POOL_RESULT_GET,
+    FUNCTION_POOL_ITERATOR_NEXT,
     FUNCTION_MODULE_LOCK_ACQUIRE,
     FUNCTION_HANDLER_ACQUIRE, /* logging.Handler.acquire, which Handler.handle calls up to 3.12 */
     FUNCTION_HANDLER_HANDLE,

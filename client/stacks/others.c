@@ -7,9 +7,11 @@
 
 #include "connect/find.h"
 #include "diagnosis/diagnose.h"
+#include "diagnosis/place.h"
 #include "process.h"
 #include "procfs/call_waits.h"
 #include "procfs/clock.h"
+#include "procfs/threads.h"
 #include "stacks/outside.h"
 
 #define OTHERS_MS 500 /* how long the other processes of a process may be read */
@@ -84,6 +86,77 @@ static void check_waits(const struct report *r, size_t index)
     }
 }
 
+/* ---- The workers of a multiprocessing.Pool --------------------------------------------------- */
+
+/* True if the thread has not run since it was read, and does not run now. */
+static bool is_unmoved(const char *folder, const struct report_thread *t)
+{
+    return t->switches != REPORT_UNKNOWN &&
+           procfs_thread_state(folder, (pid_t)t->native_id) == STATE_SLEEPING &&
+           procfs_thread_switches(folder, (pid_t)t->native_id) == t->switches;
+}
+
+/* True if the thread takes part in computing the results of a Pool: it waits for a result, or sends
+ * tasks, or receives results. */
+static bool uses_pool(const struct report_thread *t)
+{
+    size_t i;
+
+    if (t->waits && text_is(t->waits->kind, "future"))
+        return true;
+    for (i = 0; i < t->frames.count; i++) {
+        const struct report_frame *f = &t->frames.items[i];
+
+        if ((text_is(f->function, "_handle_tasks") || text_is(f->function, "_handle_results")) &&
+            place_is_in(f->file, "multiprocessing/pool"))
+            return true;
+    }
+    return false;
+}
+
+static bool pools_are_unmoved(const struct report_process *p)
+{
+    char folder[32];
+    size_t i, j;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)p->pid);
+    for (i = 0; i < p->threads.count; i++) {
+        if (uses_pool(&p->threads.items[i]) && !is_unmoved(folder, &p->threads.items[i]))
+            return false;
+    }
+    for (i = 0; i < p->others.count; i++) {
+        const struct report_other *other = &p->others.items[i];
+
+        snprintf(folder, sizeof(folder), "/proc/%d", (int)other->pid);
+        for (j = 0; j < other->threads.count; j++) {
+            if (other->threads.items[j].main == BOOL_TRUE &&
+                !is_unmoved(folder, &other->threads.items[j]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* If a task or a result may be on its way between the processes, marks the results of Pools as
+ * moving: it is not known whether a worker computes them. */
+static void check_pools(const struct report *r, size_t index)
+{
+    static const struct report_text moving = {"moving", 6};
+    const struct report_process *p = &r->processes.items[index];
+    size_t i;
+
+    if (pools_are_unmoved(p))
+        return;
+    for (i = 0; i < p->objects.count; i++) {
+        const report_pairs *detail = &p->objects.items[i].detail;
+
+        if (detail->count > 0 && text_is(detail->items[0].name, "workers"))
+            detail->items[0].value = moving;
+    }
+}
+
+/* ---- All processes --------------------------------------------------------------------------- */
+
 void others_read(struct report *r, size_t index)
 {
     const int64_t deadline = clock_ms() + OTHERS_MS;
@@ -97,6 +170,7 @@ void others_read(struct report *r, size_t index)
         read_one(r, index, i, (int)left);
     }
     check_waits(r, index);
+    check_pools(r, index);
 }
 
 bool others_conclude(struct report *r, size_t index)

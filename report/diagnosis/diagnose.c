@@ -13,6 +13,7 @@
 #include "diagnosis/signal_finding.h"
 #include "diagnosis/thread_notes.h"
 #include "diagnosis/wait_graph.h"
+#include "diagnosis/worker_finding.h"
 #include "merge.h"
 #include "unite_objects.h"
 
@@ -46,7 +47,7 @@ static bool add_findings(struct report *r, struct report_process *process,
     return diagnose_signal(r, process) && diagnose_deadlocks(r, &process->findings, g) &&
            add_perhaps_deadlocks(r, process, g) && diagnose_gil(r, process) &&
            diagnose_shortage(r, process) && diagnose_loops(r, process, g) &&
-           diagnose_exit(r, process, g);
+           diagnose_workers(r, process, g) && diagnose_exit(r, process, g);
 }
 
 bool diagnose(struct report *r, struct report_process *process)

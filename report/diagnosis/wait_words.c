@@ -495,6 +495,16 @@ static void put_queued(struct buffer *out, const struct wait_graph *g, size_t no
     }
 }
 
+/* Appends the worker processes of a multiprocessing.Pool, one of which computes a result. */
+static void put_workers(struct buffer *out, const struct wait_graph *g, const struct parts *p)
+{
+    const report_texts *holders = &p->object->holders;
+
+    sentence_put(out, holders->count == 1 ? "computed in a Pool whose only worker is "
+                                          : "computed in a Pool with the workers ");
+    put_holders(out, g, g->nodes[p->target].process, holders);
+}
+
 /* Appends who holds the object, that it is free, or that the holder is not known. Appends nothing
  * for a future that has no holder, unless the future is pending. */
 static void put_holding(struct buffer *out, const struct wait_graph *g, size_t node,
@@ -518,6 +528,8 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
         sentence_put(out, "holder not known");
         if (object_detail(o, "forked").data)
             sentence_put(out, ", perhaps a thread of the parent process at the time of the fork");
+    } else if (object_detail(o, "workers").data) {
+        put_workers(out, g, p);
     } else if (executor.data) {
         put_queued(out, g, node, p, executor);
     } else if (o->holders.count == 1) {

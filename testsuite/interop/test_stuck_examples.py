@@ -272,6 +272,16 @@ the fork
   # waits at Barrier barrier, where 2 of 3 threads have arrived
   # waits at Barrier barrier, where 2 of 3 threads have arrived
 """,
+    "lost_result.py": """\
+MainThread (lost_result.py:12) waits for the result of ApplyResult result, but the only worker \
+process of the Pool waits for tasks: the worker that computed it has apparently ended
+  # waits for the result of ApplyResult result, computed in a Pool whose only worker is process N \
+(python), which waits for input from a pipe whose other end this process has
+""",
+    "lost_result_twin.py": """\
+  # waits for the result of ApplyResult result, computed in a Pool whose only worker is process N \
+(python), which waits for Event never to be set
+""",
     "child_pipe.py": """\
 DEADLOCK: process N (yes) -> MainThread -> process N
   process N (yes) writes to a full pipe whose other end this process has

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * worker_finding: finds threads that wait for a result which no worker process computes. A
+ * multiprocessing.Pool starts a new worker for one that has ended, but the task of that worker is
+ * lost.
+ */
+#ifndef REPORT_DIAGNOSIS_WORKER_FINDING_H
+#define REPORT_DIAGNOSIS_WORKER_FINDING_H
+
+#include <stdbool.h>
+
+#include "diagnosis/wait_graph.h"
+#include "report.h"
+
+/* The `kind` of the finding. */
+#define FINDING_WORKER "worker-died"
+
+/* True if an object is a result of a multiprocessing.Pool, and all worker processes of this Pool
+ * are known to wait for tasks. */
+bool worker_is_missing(const struct wait_graph *g, size_t object);
+
+/* Adds a finding for each thread of the process that waits for such a result. Returns false if
+ * there is no memory. */
+bool diagnose_workers(struct report *r, struct report_process *process, const struct wait_graph *g);
+
+#endif
