@@ -51,7 +51,9 @@ static struct {
     pthread_mutex_t lock; /* guards the members below */
     unsigned servers, clients;
     struct kept kept[PS_RESERVE_DESCRIPTORS];
-    void *memory;                  /* NULL: none */
+    bool is_used; /* a client was accepted with a descriptor of the reserve, which has not been full
+                   * since then, and no client has given a descriptor back */
+    void *memory; /* NULL: none */
     bool short_of_memory;          /* `memory` was freed, because the program had no other address
                                     * space */
     struct spare *spare;           /* NULL: none */
@@ -277,12 +279,13 @@ static int refill_descriptors(void)
             return errno;
         k->inode = fstat(k->fd, &st) == 0 ? st.st_ino : 0;
     }
+    reserve.is_used = false;
     return 0;
 }
 
 /* Call with the lock held. Closes `count` descriptors of the reserve, so that others can be opened.
- */
-static void give(unsigned count)
+ * Returns false if the reserve has fewer descriptors. */
+static bool give(unsigned count)
 {
     struct kept *k;
 
@@ -292,19 +295,40 @@ static void give(unsigned count)
         drop(k);
         count--;
     }
+    return count == 0;
+}
+
+/* Call with the lock held. Accepts a client with a descriptor of the reserve. A thread of the
+ * program that opens descriptors in a loop may get the descriptor that was closed for the client;
+ * then tries with the next one. */
+static int accept_by_reserve(int listener)
+{
+    int fd = -1, error = EMFILE;
+
+    while (fd < 0 && is_shortage(error) && give(1)) {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        error = errno;
+    }
+    if (fd >= 0)
+        reserve.is_used = true;
+    else
+        refill_descriptors();
+    errno = error;
+    return fd;
 }
 
 /* Fills the reserve before it accepts a client, because more descriptors are needed to admit and to
- * answer that client. If the reserve cannot be filled because of a shortage, accepts no client. If
- * the reserve cannot be filled for another reason, such as a filter of system calls, accepts the
- * client nevertheless. */
+ * answer that client. If the reserve cannot be filled because of a shortage, and an earlier client
+ * uses it, accepts no client. If no client uses it, a thread of the program has got a descriptor
+ * that was closed for a moment; then the rest of the reserve has to do. If the reserve cannot be
+ * filled for another reason, such as a filter of system calls, accepts the client nevertheless. */
 int ps_reserve_accept(int listener)
 {
     int fd = -1, error;
 
     pthread_mutex_lock(&reserve.lock);
     error = refill_descriptors();
-    if (is_shortage(error)) {
+    if (is_shortage(error) && reserve.is_used) {
         pthread_mutex_unlock(&reserve.lock);
         errno = error;
         return -1;
@@ -312,11 +336,8 @@ int ps_reserve_accept(int listener)
     fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     error = errno;
     if (fd < 0 && is_shortage(error)) {
-        give(1);
-        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        fd = accept_by_reserve(listener);
         error = errno;
-        if (fd < 0)
-            refill_descriptors();
     }
     pthread_mutex_unlock(&reserve.lock);
     errno = error;
@@ -350,7 +371,9 @@ static bool add_descriptor(int fd)
 void ps_reserve_close(int fd)
 {
     pthread_mutex_lock(&reserve.lock);
-    if (!add_descriptor(fd))
+    if (add_descriptor(fd))
+        reserve.is_used = false;
+    else
         close(fd);
     pthread_mutex_unlock(&reserve.lock);
 }
@@ -501,6 +524,7 @@ void ps_reserve_end(void)
     }
     for (k = reserve.kept; k < reserve.kept + PS_RESERVE_DESCRIPTORS; k++)
         drop(k);
+    reserve.is_used = false;
     give_memory();
     end_thread();
 }
@@ -530,5 +554,6 @@ void ps_reserve_after_fork_in_child(void)
     reserve.forks++;
     TAILQ_INIT(&reserve.timers);
     reserve.servers = reserve.clients = 0;
+    reserve.is_used = false;
     pthread_mutex_init(&reserve.lock, NULL);
 }

@@ -30,7 +30,8 @@ enum kind {
     KIND_THREAD = 2, /* pthread_create */
     KIND_SOCKET = 4, /* socket */
     KIND_ACCEPT = 8,
-    KIND_WAIT = 16, /* calls that a signal may interrupt */
+    KIND_WAIT = 16,  /* calls that a signal may interrupt */
+    KIND_TAKEN = 32, /* accept: another thread opens a descriptor just before */
 };
 
 /* The callers whose calls fail. */
@@ -293,6 +294,8 @@ PUBLIC int socket(int domain, int type, int protocol)
 PUBLIC int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
     REAL(accept4);
+    if (FAILS(KIND_TAKEN))
+        dup(0);
     return FAILS(KIND_ACCEPT) || FAILS(KIND_WAIT) ? -1 : real(fd, address, len, flags);
 }
 

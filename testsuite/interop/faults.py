@@ -60,6 +60,7 @@ class Kind(enum.IntFlag):
     SOCKET = 4
     ACCEPT = 8
     WAIT = 16
+    TAKEN = 32
 
 
 class Whose(enum.IntEnum):

@@ -219,6 +219,28 @@ def test_a_client_is_accepted_although_there_is_no_descriptor(
         assert faults["failed"] == 1
 
 
+@needs_faults
+def test_a_client_is_accepted_although_the_program_takes_a_descriptor(
+    start_debuggee: Start, tmp_path: Path
+) -> None:
+    """A thread that opens descriptors in a loop gets the one that is closed for the client."""
+    faults = Faults(tmp_path)
+    debuggee = start_debuggee(env=faults.env)
+    faults.find_code(debuggee)
+    with few_descriptors(debuggee):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(faults.failing(Kind.TAKEN, Whose.CODE, first=2))
+            first, second = raw_connect(debuggee), stack.enter_context(raw_connect(debuggee))
+            ask(second)
+            with first:
+                assert first.works()
+                assert faults["failed"] == 1
+                assert not select.select([second.sock], [], [], 0.3)[0]
+            assert_answered(second)
+        with raw_connect(debuggee) as peer:
+            assert peer.works()
+
+
 # ---- Threads -------------------------------------------------------------------------------------
 
 
