@@ -41,8 +41,8 @@ struct with_block {
 struct bytecode {
     uint64_t code; /* the address of this code object; 0: none */
     unsigned char units[BYTECODE_MAX + 2];
-    int16_t depths[BYTECODE_MAX / 2 + 1];
-    unsigned char table[BYTECODE_MAX]; /* the table of handlers */
+    int16_t depths[BYTECODE_MAX / 2 + 1]; /* set by bytecode_depth() */
+    unsigned char table[BYTECODE_MAX];    /* the table of handlers */
     size_t size, table_size;
     const struct opcode *opcodes;
 };

@@ -370,15 +370,40 @@ bool value_stack_call(const struct python *py, struct value_room *room,
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
-/* Returns the `for` loops that a frame is in. */
+/* Adds a loop to an entry. If the entry has a loop with the same slot already, only one of them can
+ * be the loop that the frame is in: takes the one whose instructions contain the present one, or
+ * else the later one. end: the offset behind the instructions of the loop. */
+static void add_to_entry(struct loops_entry *e, int64_t enter, int64_t end, int slot)
+{
+    const bool contains = enter < e->offset && e->offset < end;
+    size_t i;
+
+    for (i = 0; i < e->count && e->slots[i] != slot; i++) {
+    }
+    if (i == LOOPS_MAX)
+        return;
+    if (i == e->count)
+        e->ends[e->count++] = 0;
+    else if (!contains && e->offset < e->ends[i])
+        return;
+    e->enters[i] = enter;
+    e->ends[i] = end;
+    e->slots[i] = slot;
+}
+
+/* Returns the `for` loops that a frame may be in: those of which the iterator may be on the value
+ * stack at the present instruction. It is not enough to look for loops whose instructions contain
+ * the present one, because the instructions of an `except` block in a loop are behind all others.
+ */
 static const struct loops_entry *find_loops(const struct python *py, struct value_room *room,
                                             const struct code_shape *shape,
                                             const struct raw_frame *frame)
 {
     const int64_t offset = frame_address(py, frame);
     struct loops_entry *e = &room->loops[hash_of(frame->code, offset)];
+    const bool has_depths = py->offsets->frame.stack_pointer < 0;
     struct walk w = {0};
-    size_t i;
+    int slot, depth = 0;
 
     if (e->code == frame->code && e->offset == offset && e->generation == room->generation)
         return e;
@@ -386,13 +411,16 @@ static const struct loops_entry *find_loops(const struct python *py, struct valu
         (struct loops_entry){.code = frame->code, .offset = offset, .generation = room->generation};
     if (!bytecode_read(py, shape, &room->bytecode))
         return e;
-    while (e->count < LOOPS_MAX && walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < offset) {
-        if (w.opcode->operation == OP_FOR_ITER &&
-            (int64_t)jump_target(py->offsets->minor, &w) * 2 > offset)
-            e->enters[e->count++] = (int64_t)w.i * 2;
+    while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < offset) {
+        if (w.opcode->operation != OP_FOR_ITER)
+            continue;
+        if (has_depths && depth == 0)
+            depth = bytecode_depth(py, shape, &room->bytecode, offset);
+        slot = has_depths ? room->bytecode.depths[w.i] - 1 : -1;
+        if (slot < depth)
+            add_to_entry(e, (int64_t)w.i * 2, (int64_t)jump_target(py->offsets->minor, &w) * 2,
+                         slot);
     }
-    for (i = 0; i < e->count; i++)
-        e->slots[i] = bytecode_depth(py, shape, &room->bytecode, e->enters[i]) - 1;
     return e;
 }
 
@@ -410,8 +438,8 @@ static size_t add_loop(const struct python *py, uint64_t object, int64_t enter,
     return 1;
 }
 
-/* From 3.14 on, frames store the depth of their value stack. Looks at all slots, and takes the
- * innermost loop for `enter` of each of them. */
+/* From 3.14 on, frames store the depth of their value stack. Looks at all slots, and takes the same
+ * loop for `enter` of each of them. */
 static size_t search_stack(const struct python *py, const struct code_shape *shape,
                            const struct raw_frame *frame, const struct loops_entry *e,
                            struct generator_loop loops[LOOPS_MAX])

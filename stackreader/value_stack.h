@@ -51,7 +51,7 @@ struct call_entry {
     int depth; /* -1: not known */
 };
 
-#define LOOPS_MAX 4 /* the most nested `for` loops that are looked at */
+#define LOOPS_MAX 8 /* the most `for` loops of one function that are looked at */
 
 /* A `for` loop over a generator. */
 struct generator_loop {
@@ -60,14 +60,15 @@ struct generator_loop {
     bool is_only;       /* no other object refers to the generator, so only this loop runs it */
 };
 
-/* A cache entry: the `for` loops that an instruction is in. */
+/* A cache entry: the `for` loops that an instruction may be in. */
 struct loops_entry {
     uint64_t code;
     int64_t offset;
     unsigned generation;
     size_t count;
-    int64_t enters[LOOPS_MAX];
-    int slots[LOOPS_MAX]; /* the slots of the value stack with the iterators; -1: not known */
+    int64_t enters[LOOPS_MAX]; /* the offsets of the instructions that get the next values */
+    int64_t ends[LOOPS_MAX];   /* the offsets behind the instructions of the loops */
+    int slots[LOOPS_MAX];      /* the slots of the value stack with the iterators; -1: not known */
 };
 
 /* Room for one code object, and caches. Clear the caches before each report, and whenever a thread

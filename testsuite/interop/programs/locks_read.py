@@ -104,7 +104,10 @@ def generate(lock):
 def hold_in_loop():
     for _ in range(1):
         for _ in generate(looped):
-            done.wait()
+            try:
+                raise KeyError
+            except KeyError:
+                done.wait()
 
 
 def hold_in_shared_loop():
