@@ -200,3 +200,77 @@ def test_the_watchdog_in_the_readme_logs_the_reason() -> None:
         "late",
         "Thread-1",
     ]
+
+
+#: Counts the calls of its own code, and its objects, before and after pystuck.why().
+HOSTILE = """
+import gc, json, queue, sys, threading, time, tracemalloc, pystuck
+ran, armed, never = [], [], threading.Event()
+def spy(name, base=None):
+    def method(self, *args, **more):
+        if armed:
+            ran.append(name)
+        return getattr(base or object, name)(self, *args, **more)
+    return method
+NAMES = ("__repr__", "__hash__", "__eq__", "__getattribute__", "__setattr__", "__dir__")
+Meta = type("Meta", (type,), {n: spy(n, type) for n in (*NAMES, "__instancecheck__")})
+def hostile(base):
+    return Meta("Of" + base.__name__, (base,), {n: spy(n, base) for n in NAMES})
+class Descriptor:
+    def __get__(self, *args):
+        if armed:
+            ran.append("__get__")
+        return plain
+class Owner(hostile(object)):
+    lock, other = Descriptor(), property(lambda self: self.lock)
+rlock, condition = hostile(type(threading.RLock()))(), hostile(threading.Condition)()
+semaphore, things = hostile(threading.Semaphore)(0), hostile(queue.Queue)()
+plain, owner = threading.Lock(), Owner()
+def hold():
+    with plain, rlock:
+        never.wait()
+def enter():
+    with owner.other:
+        pass
+def wait():
+    with condition:
+        condition.wait()
+def start(target):
+    threading.Thread(target=target, daemon=True).start()
+start(hold)
+while not plain.locked():
+    time.sleep(0.001)
+for target in (enter, rlock.acquire, wait, semaphore.acquire, things.get):
+    start(target)
+def ask(times):
+    for _ in range(times):
+        report = pystuck.why()
+    return sorted(t["notes"][0] for t in report["threads"] if t["notes"])
+def count():
+    gc.collect()
+    references = getattr(sys, "gettotalrefcount", int)()
+    return len(gc.get_objects()), references, tracemalloc.get_traced_memory()[0]
+until = time.monotonic() + 30
+while sum("wait" in note for note in ask(1)) < 6 and time.monotonic() < until:
+    time.sleep(0.01)
+tracemalloc.start()
+ask(3)
+armed.append(True)
+before = count()
+notes = ask(10)
+after = count()
+armed.clear()
+print(json.dumps({"ran": ran, "notes": notes, "more": [b - a for a, b in zip(before, after)]}))
+"""
+
+
+def test_why_runs_no_code_and_changes_nothing() -> None:
+    found = run_python(HOSTILE)
+    assert found["ran"] == []
+    objects, references, memory = found["more"]
+    assert objects <= 5
+    assert references <= 50
+    assert memory < 10_000
+    notes = " ".join(found["notes"])
+    for words in ("Lock plain, apparently held by", "OfRLock rlock, held by", "OfQueue things"):
+        assert words in notes
