@@ -391,6 +391,31 @@ static void add_to_entry(struct loops_entry *e, int64_t enter, int64_t end, int 
     e->slots[i] = slot;
 }
 
+/* True if a `for` loop begins before the instruction at `offset`. */
+static bool has_loop(const struct bytecode *b, int64_t offset)
+{
+    struct walk w = {0};
+
+    while (walk_on(b, &w) && (int64_t)w.i * 2 < offset) {
+        if (w.opcode->operation == OP_FOR_ITER)
+            return true;
+    }
+    return false;
+}
+
+/* Returns the depth of the value stack before the instruction at `offset`, which may also be in the
+ * caches of the instruction; -1 if the depth is not known. Sets b->depths. */
+static int depth_at(const struct python *py, const struct code_shape *shape, struct bytecode *b,
+                    int64_t offset)
+{
+    struct walk w = {0};
+    size_t at = 0;
+
+    while (walk_on(b, &w) && (int64_t)w.i * 2 <= offset)
+        at = w.i;
+    return bytecode_depth(py, shape, b, (int64_t)at * 2);
+}
+
 /* Returns the `for` loops that a frame may be in: those of which the iterator may be on the value
  * stack at the present instruction. It is not enough to look for loops whose instructions contain
  * the present one, because the instructions of an `except` block in a loop are behind all others.
@@ -409,15 +434,13 @@ static const struct loops_entry *find_loops(const struct python *py, struct valu
         return e;
     *e =
         (struct loops_entry){.code = frame->code, .offset = offset, .generation = room->generation};
-    if (!bytecode_read(py, shape, &room->bytecode))
+    if (!bytecode_read(py, shape, &room->bytecode) || !has_loop(&room->bytecode, offset))
         return e;
+    if (has_depths)
+        depth = depth_at(py, shape, &room->bytecode, offset);
     while (walk_on(&room->bytecode, &w) && (int64_t)w.i * 2 < offset) {
-        if (w.opcode->operation != OP_FOR_ITER)
-            continue;
-        if (has_depths && depth == 0)
-            depth = bytecode_depth(py, shape, &room->bytecode, offset);
         slot = has_depths ? room->bytecode.depths[w.i] - 1 : -1;
-        if (slot < depth)
+        if (w.opcode->operation == OP_FOR_ITER && slot < depth)
             add_to_entry(e, (int64_t)w.i * 2, (int64_t)jump_target(py->offsets->minor, &w) * 2,
                          slot);
     }

@@ -272,5 +272,5 @@ def test_why_runs_no_code_and_changes_nothing() -> None:
     assert references <= 50
     assert memory < 10_000
     notes = " ".join(found["notes"])
-    for words in ("Lock plain, apparently held by", "OfRLock rlock, held by", "OfQueue things"):
+    for words in ("Lock plain, apparently held by", "OfRLock rlock, held by", "an OfQueue"):
         assert words in notes
