@@ -77,11 +77,14 @@ def packages(name: str) -> Path:
 
 def command_line(text: str, hooked: str, free_port: int) -> list[str]:
     """Returns the command, with addresses that no other program uses."""
-    program, *arguments = shlex.split(text)
+    words = shlex.split(text)
+    variables = [word for word in words if re.match("[A-Z_]+=", word)]
+    program, *arguments = words[len(variables) :]
     if program == "uwsgi":
         arguments = [word.replace(":8000", "127.0.0.1:0") for word in arguments]
         venv = str(Path(hooked).parents[1])
-        return [str(packages("PYSTUCK_UWSGI") / "bin/uwsgi"), *arguments, "--venv", venv]
+        uwsgi = str(packages("PYSTUCK_UWSGI") / "bin/uwsgi")
+        return ["env", *variables, uwsgi, *arguments, "--venv", venv]
     where = {
         "gunicorn": ["-b", "127.0.0.1:0"],
         "uvicorn": ["--port", "0"],
