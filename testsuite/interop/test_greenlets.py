@@ -130,6 +130,52 @@ print(json.dumps(found))
     ]
 
 
+#: Counts references to tasks, locks and suspended greenlets, and all objects, before and after.
+UNCHANGED = """
+import asyncio, gc, json, sys, threading
+import greenlet, pystuck
+
+lock, main_greenlet = threading.Lock(), greenlet.getcurrent()
+
+def keep():
+    with lock:
+        main_greenlet.switch()
+
+async def hold(lock, event):
+    async with lock:
+        await event.wait()
+
+async def main():
+    lock, event = asyncio.Lock(), asyncio.Event()
+    things = [asyncio.create_task(hold(lock, event)) for _ in range(5)] + [lock, event]
+    await asyncio.sleep(0)
+    things += [things[0].get_coro(), things[0]._fut_waiter, globals()["lock"], keeper]
+
+    def state():
+        gc.collect()
+        return len(gc.get_objects()), [sys.getrefcount(each) for each in things]
+
+    counts = [len(pystuck.why()[each]) for each in ("tasks", "greenlets")]
+    before = state()
+    for _ in range(5):
+        pystuck.why()
+    after = state()
+    print(json.dumps([counts, before, after]))
+
+keeper = greenlet.greenlet(keep)
+keeper.switch()
+asyncio.run(main())
+"""
+
+
+def test_the_collector_keeps_no_references() -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GREENLET')}"
+    counts, before, after = run_python(UNCHANGED, PYTHONPATH=path)
+    assert counts == [6, 1]
+    assert after[1] == before[1]
+    assert after[0] - before[0] < 5
+
+
 # ---- gevent --------------------------------------------------------------------------------------
 
 #: The note of each greenlet of PROGRAM, by its name.
