@@ -348,7 +348,7 @@ class Greenlets:
         """Drop the guesses that greenlets hold a lock if another one certainly holds it."""
         lock = claims[0][1][0]
         seen = [each for each in claims if each[1][4] == "seen"]
-        if seen and self._kind_of(lock) == "lock":
+        if 0 < len(seen) < len(claims) and self._kind_of(lock) == "lock":
             for facts in self.facts:
                 facts.claims = [
                     each for each in facts.claims if each[0] is not lock or each[4] == "seen"

@@ -7,6 +7,7 @@ object for which it waits, are found through the coroutines of the task.
 No code of the program runs. A part of the collector: see _stacks.
 """
 
+import collections
 import gc
 import math
 import sys
@@ -95,10 +96,11 @@ class TrioTasks:
         self._find_rules()
         self._find_runners(local)
         for runner, _ in self._runners.values():
-            tasks = field(runner, "tasks")
+            tasks, queue = field(runner, "tasks"), field(runner, "runq")
+            ready = {id(each) for each in list(queue)} if is_of(queue, collections.deque) else ()
             for each in list(tasks) if is_of(tasks, set) else ():
                 if len(self.facts) < _TRIO_TASKS_MAX and self._is_shown(each, runner):
-                    self.facts.append(self._facts_of(each, runner))
+                    self.facts.append(self._facts_of(each, runner, id(each) in ready))
         self.facts.sort(key=lambda each: (field(each.task, "_counter") or 0, id(each.task)))
         for each in self.facts:  # what has run since it was read
             if field(each.task, "_schedule_points") != each.step:
@@ -160,14 +162,13 @@ class TrioTasks:
 
     # -- One task --
 
-    def _facts_of(self, task, runner):
+    def _facts_of(self, task, runner, is_ready):
         facts, known = _TrioFacts(task, runner), self._asyncio
         coroutine = field(task, "coro")
         chain = known.chain_of(coroutine)
-        queue = field(runner, "runq")
         if type(coroutine) is types.CoroutineType and coroutine.cr_running:
             facts.state = "running"
-        elif queue is not None and any(each is task for each in list(queue)):
+        elif is_ready:
             facts.state = "ready"
         for _, frame in chain:
             code = frame.f_code
@@ -261,19 +262,25 @@ class TrioTasks:
         permits = str(total) if type(total) is int else None
         return sorted(borrowers, key=id), "known", permits
 
-    def _holds_of(self, facts):
-        found = []
+    def _holds(self):
+        """Return {id of a task: list of the objects that it holds}."""
+        found = {}
         for thing, kind in self._objects.values():
-            if any(each is facts.task for each in self._holders_of(thing, kind)[0]):
-                lines = [each[1:] for each in facts.entered if each[0] is thing]
-                since = (lines[0][0], sendable(lines[0][1]), lines[0][2]) if lines else None
-                found.append((f"obj:{id(thing):#x}", since, "known", "owner"))
-        return tuple(found)
+            for each in self._holders_of(thing, kind)[0]:
+                found.setdefault(id(each), []).append(thing)
+        return found
+
+    @staticmethod
+    def _trio_hold(facts, thing):
+        lines = [each[1:] for each in facts.entered if each[0] is thing]
+        since = (lines[0][0], sendable(lines[0][1]), lines[0][2]) if lines else None
+        return f"obj:{id(thing):#x}", since, "known", "owner"
 
     def tasks(self):
         """Return [(calls, task without its frames)]."""
-        found = []
+        found, holds = [], self._holds()
         for each in self.facts:
+            held = holds.get(id(each.task), ())
             wait, name = each.wait, field(each.task, "name")
             known = wait and (wait[0], wait[1], None, "known", wait[2], wait[3])
             task = (
@@ -285,7 +292,7 @@ class TrioTasks:
                 known,
                 None,  # frames
                 None,  # notes
-                self._holds_of(each),
+                tuple([self._trio_hold(each, thing) for thing in held]),
             )
             found.append((each.calls, task))
         return found
