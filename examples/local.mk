@@ -15,10 +15,12 @@ examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 
 # Stuck programs; testsuite/interop/test_stuck_examples.py runs them.
 EXTRA_DIST += \
+	examples/stuck/acquired.py \
 	examples/stuck/bank.py \
 	examples/stuck/barrier.py \
 	examples/stuck/blocked_loop.py \
 	examples/stuck/busy_pool.py \
+	examples/stuck/busy_pool_twin.py \
 	examples/stuck/child_pipe.py \
 	examples/stuck/child_pipe_twin.py \
 	examples/stuck/child_queue.py \
@@ -29,6 +31,10 @@ EXTRA_DIST += \
 	examples/stuck/exit_handler_twin.py \
 	examples/stuck/finalizer.py \
 	examples/stuck/finalizer_twin.py \
+	examples/stuck/full_pipe.py \
+	examples/stuck/gevent_bank.py \
+	examples/stuck/gevent_hub.py \
+	examples/stuck/gevent_twin.py \
 	examples/stuck/inherited_lock.py \
 	examples/stuck/inherited_plain.py \
 	examples/stuck/inherited_twin.py \
@@ -39,18 +45,25 @@ EXTRA_DIST += \
 	examples/stuck/lost_result.py \
 	examples/stuck/lost_result_twin.py \
 	examples/stuck/module_import.py \
+	examples/stuck/module_import_twin.py \
+	examples/stuck/monitor.py \
 	examples/stuck/own_lock.py \
 	examples/stuck/own_loop.py \
+	examples/stuck/parts.py \
 	examples/stuck/philosophers.py \
 	examples/stuck/pool.py \
 	examples/stuck/pool_twin.py \
 	examples/stuck/released_twin.py \
+	examples/stuck/rows.py \
+	examples/stuck/rows_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/signal_twin.py \
 	examples/stuck/slow_module/__init__.py \
 	examples/stuck/tasks.py \
 	examples/stuck/tasks_twin.py \
 	examples/stuck/timeout_twin.py \
+	examples/stuck/trio_bank.py \
+	examples/stuck/trio_twin.py \
 	examples/stuck/two_claims_twin.py \
 	examples/stuck/work.py \
 	examples/stuck/workers.py

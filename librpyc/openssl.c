@@ -73,7 +73,7 @@ static void load(void)
         find_functions(library);
     else
         snprintf(trouble, sizeof(trouble),
-                 "TLS needs OpenSSL 3 or 1.1, and this system has neither: install libssl3 "
+                 "TLS needs OpenSSL 3 or 1.1, and this system has neither: install openssl "
                  "(Debian, Ubuntu) or openssl-libs (Fedora)");
 }
 
