@@ -293,9 +293,10 @@ static int failure_of(const struct outside *outside)
                : EXIT_FAILURE;
 }
 
-/* Returns the ID of a descendant of a process that runs Python, such as the program that a shell
- * has started; 0: none was found. Looks at no more than DESCENDANTS_MAX descendants, and stops at a
- * process that cannot be read, because this may have taken long. */
+/* Returns the ID of a process that runs Python and is a descendant of the process options->pid,
+ * which may be a shell. Returns 0 if no such descendant was found. Looks at no more than
+ * DESCENDANTS_MAX descendants. Stops at the first descendant that cannot be read, because trying to
+ * read a process may take long. */
 static pid_t find_python_below(const struct options *options)
 {
     struct family family __attribute__((cleanup(family_free)));
@@ -315,8 +316,8 @@ static pid_t find_python_below(const struct options *options)
     return 0;
 }
 
-/* Prints why a process cannot be read. If a descendant can be read, also prints which commands do
- * so. Returns the exit status. */
+/* Prints why a process cannot be read. If a descendant of the process can be read, also prints the
+ * commands that read the descendant. Returns the exit status. */
 static int report_unreadable(const struct options *options, const struct outside *outside)
 {
     pid_t below = outside->result == OUTSIDE_NO_PYTHON ? find_python_below(options) : 0;
@@ -561,9 +562,10 @@ static int report_failures(const struct report *report, int status)
     return status == EXIT_FAILURE ? status : EXIT_NO_SERVER;
 }
 
-/* Reads a process of a family, and prints its stacks, or why it could not be read. Before a first
- * process has been read, only stores the reasons. Returns the exit status. room: the number of
- * processes of the family. */
+/* Reads a process of a family, and prints its stacks, or the reason why it could not be read. As
+ * long as no process of the family has been read, only stores the reasons; prints them when the
+ * first process has been read. Returns the exit status. room: the number of processes of the
+ * family. */
 static int show_relative(const struct options *options, pid_t pid, struct report *report,
                          size_t room, struct outside *outside)
 {

@@ -436,8 +436,8 @@ static int settle_address(struct options *out)
 }
 
 #ifdef STATIC_CLIENT
-/* A static program cannot load the libraries that resolve names, nor librpyc-ssl. Returns 0, or -1
- * after printing a message. */
+/* Rejects options that a static program cannot serve: it can load neither the libraries that
+ * resolve names nor librpyc-ssl. Returns 0, or -1 after printing a message. */
 static int settle_static(const struct options *out)
 {
     const struct target *target = &out->target;

@@ -58,7 +58,8 @@ void certificate_clear(struct certificate *c)
     *c = (struct certificate){0};
 }
 
-/* OpenSSL 3 has functions for this, OpenSSL 1.1 macros: this call works with both. */
+/* Sets a parameter of the key that will be made. Does not use EVP_PKEY_CTX_set_ec_...(): these are
+ * functions in OpenSSL 3, but macros in OpenSSL 1.1. This call works with both versions. */
 static bool set_parameter(EVP_PKEY_CTX *ctx, int command, int value)
 {
     return EVP_PKEY_CTX_ctrl(ctx, EVP_PKEY_EC, EVP_PKEY_OP_PARAMGEN | EVP_PKEY_OP_KEYGEN, command,
@@ -113,8 +114,8 @@ static int set_name(X509 *cert, const char *name)
 
 /* Adds an extension. value: in the syntax of OpenSSL's configuration files; it must not contain
  * text that comes from the user. */
-/* With room for the members that the struct has in later versions of OpenSSL: openssl.h may load a
- * later version than that of the headers. */
+/* An X509V3_CTX, and room for the members that later versions of OpenSSL add to it: openssl.h may
+ * load a later version than that of the headers. */
 struct context {
     X509V3_CTX ctx;
     void *room[8];

@@ -40,7 +40,7 @@ _Static_assert(sizeof(names) / sizeof(*names) == sizeof(openssl) / sizeof(void (
 
 static char trouble[256]; /* empty: OpenSSL was loaded */
 
-/* The name of a function in OpenSSL 1.1. */
+/* Returns the name that a function of OpenSSL 3 has in OpenSSL 1.1. */
 static const char *former_name(const char *name)
 {
     return strcmp(name, "SSL_get1_peer_certificate") == 0 ? "SSL_get_peer_certificate" : name;
@@ -86,7 +86,8 @@ bool openssl_load(const char **why)
     return trouble[0] == '\0';
 }
 
-/* The inline functions of OpenSSL's headers call this one by its own name. */
+/* The inline functions of OpenSSL's headers call OPENSSL_sk_push by its name, not through the macro
+ * of this name. */
 #undef OPENSSL_sk_push
 int OPENSSL_sk_push(OPENSSL_STACK *stack, const void *item)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * OpenSSL: linked as usual or, in a build that can be moved (--with-static-deps), loaded at run
- * time. Such a build uses the OpenSSL 3 of the system, or else 1.1, whichever it was compiled with.
- * Then each function in openssl_functions.txt is a macro for a pointer in a table. A function that
- * is used, but is not in this list, cannot be linked.
+ * time. Such a build uses the OpenSSL 3 of the system; if the system has none, it uses OpenSSL 1.1.
+ * The version with which it was compiled does not matter. In such a build, each function in
+ * openssl_functions.txt is a macro for a pointer in a table. A function that is used, but is not in
+ * this list, cannot be linked.
  */
 #ifndef RPYC_OPENSSL_H
 #define RPYC_OPENSSL_H
@@ -22,9 +23,10 @@
  * to a sentence, which stays valid. */
 bool openssl_load(const char **why);
 
-/* Take a code of OpenSSL's error queue; the versions of OpenSSL compose it in different ways.
- * openssl_reason returns its reason: SSL_R_... or X509_R_.... openssl_is_nomem and openssl_is_pem
- * return true if the reason is ERR_R_MALLOC_FAILURE or ERR_R_PEM_LIB. */
+/* These functions take a code of OpenSSL's error queue. The versions of OpenSSL compose such codes
+ * in different ways. openssl_reason returns the reason in the code: SSL_R_... or X509_R_....
+ * openssl_is_nomem returns true if the reason is ERR_R_MALLOC_FAILURE, and openssl_is_pem returns
+ * true if the reason is ERR_R_PEM_LIB. */
 int openssl_reason(unsigned long code);
 bool openssl_is_nomem(unsigned long code);
 bool openssl_is_pem(unsigned long code);

@@ -55,8 +55,9 @@ extern "C" {
 RPYC_API const char *rpyc_version(void);
 
 /* Later versions may add members to struct rpyc_options, rpyc_tls and rpyc_ops, at their ends.
- * Their first member tells librpyc which of them the program knows: sizeof the struct; 0: only the
- * members of version 0.9. The other structs do not change. */
+ * The first member of these structs, `size`, tells librpyc which members the program knows. Set it
+ * to the sizeof of the struct; 0: only the members of version 0.9. The other structs do not change.
+ */
 
 typedef struct rpyc_conn rpyc_conn;
 typedef struct rpyc_value rpyc_value;

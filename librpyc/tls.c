@@ -34,7 +34,7 @@ static bool own_directory(char *path, size_t size)
     return true;
 }
 
-/* Where the library is, relative to the directory of this code. */
+/* The directories in which librpyc-ssl may be, relative to the directory of this code. */
 static const char *const places[] = {
 #ifdef RELOCATABLE /* a wheel: the library is in the package, the programs are where pip puts them \
                     */
@@ -48,7 +48,7 @@ static const char *const places[] = {
     "../../librpyc/.libs",
 };
 
-/* Loads the library from one of the places. Returns NULL if it is not there. */
+/* Loads librpyc-ssl from the first of `places` that has it. Returns NULL if none of them has it. */
 static void *open_beside(void)
 {
     char own[PATH_MAX], path[PATH_MAX + 64];
@@ -63,8 +63,8 @@ static void *open_beside(void)
     return library;
 }
 
-/* Loads the library from where it is installed, or else from a place relative to this code, or else
- * from where dlopen(3) searches. The library stays loaded. */
+/* Loads librpyc-ssl from where it is installed, or else from one of `places`, or else from where
+ * dlopen(3) searches. The library stays loaded. */
 static void *open_library(void)
 {
     void *library = NULL;

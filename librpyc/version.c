@@ -5,8 +5,9 @@
 
 #include "error.h"
 
-/* A program that set no size knows the members of version 0.9, of which these are the last ones.
- * Later members are added behind them, and these lines stay. */
+/* How many bytes of the structs a program knows that leaves `size` 0: the members of version 0.9,
+ * of which the last ones are named here. Later versions add members behind them, but do not change
+ * these lines. */
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #define OPTIONS_SIZE_0_9     END_OF(struct rpyc_options, silence_ms)
 #define TLS_SIZE_0_9         END_OF(struct rpyc_tls, insecure_no_verify)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Programs that were compiled with the header of another version of librpyc: their structs may be
- * shorter or longer.
+ * version: the version of librpyc; copies the structs of programs that were compiled with the
+ * header of another version, in which the structs may be shorter or longer.
  */
 #ifndef RPYC_VERSION_H
 #define RPYC_VERSION_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * call_waits: which threads wait for another process, by their system calls: for its end, or for
- * the other end of a pipe or Unix socket.
+ * call_waits: finds out from the system calls of threads which threads wait for another process:
+ * for the end of the process, or for the process at the other end of a pipe or Unix socket.
  */
 #ifndef PROCFS_CALL_WAITS_H
 #define PROCFS_CALL_WAITS_H
@@ -12,9 +12,9 @@
 
 /* Sets `waits` of each thread whose system call waits for one other process, and ends only when
  * that process does something. Leaves alone threads whose `waits` is known. Call this function
- * after targets_find(). pid: the process of the threads, as peer_pid names processes. id: the id of
- * this process in the report, "PID@HOST"; ids of other processes get the same host. If the id is
- * unknown, sets nothing. */
+ * after targets_find(). pid: the ID of the threads' own process, in the same PID namespace as the
+ * IDs in peer_pid. id: the id of this process in the report, "PID@HOST"; ids of other processes get
+ * the same host. If the id is unknown, sets nothing. */
 void call_waits_set(struct arena *arena, struct report_thread *threads, size_t count, pid_t pid,
                     struct report_text id);
 

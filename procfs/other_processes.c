@@ -28,7 +28,7 @@ static void add_process(pid_t *pids, size_t *count, int64_t pid)
         pids[(*count)++] = (pid_t)pid;
 }
 
-/* Adds the holders of an object that are processes: their ids are "PID@HOST". */
+/* Adds those holders of an object that are processes. The id of a process is "PID@HOST". */
 static void add_holders(const struct report_object *o, pid_t *pids, size_t *count)
 {
     const struct report_text *id;
@@ -44,8 +44,8 @@ static void add_holders(const struct report_object *o, pid_t *pids, size_t *coun
     }
 }
 
-/* Lists the processes for which the system calls of the threads wait. own: the process of these
- * threads. First lists those without which a thread cannot continue. */
+/* Lists the processes for which the system calls of threads wait, and those that hold objects.
+ * First lists the processes for whose end a thread waits. own: the process of the threads. */
 static size_t list_processes(const struct report_process *p, pid_t own, pid_t *pids)
 {
     size_t count = 0, i, pass;

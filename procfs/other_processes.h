@@ -18,8 +18,8 @@
 /* Sets process->others to the processes for which its threads wait, as far as their system calls
  * and the holders of objects say. Call this function after call_waits_set(). If a process has too
  * many threads, or its threads cannot be read, its list of threads stays unknown. Stops at the
- * deadline, in ms of CLOCK_MONOTONIC. Does nothing if the processes have other IDs in this process.
- */
+ * deadline, in ms of CLOCK_MONOTONIC. Does nothing if from->is_contained is set: this process
+ * cannot find the other processes by the IDs that they have in another PID namespace. */
 void other_processes_find(const struct target_process *from, struct arena *arena,
                           struct report_process *process, int64_t deadline);
 

@@ -151,8 +151,9 @@ static bool waits_for_pool(const struct report_process *p)
     return false;
 }
 
-/* Sets `switches` of the threads of this process that have not run since their frames were read.
- * Of another process, `switches` has been set before the frames were read. */
+/* If the threads are those of this process, sets `switches` of each thread that has not run since
+ * its frames were read. For another process, does nothing: `switches` was set before the frames
+ * were read. */
 static void set_switches(const struct target_process *from, const struct report_process *p,
                          const int64_t *before)
 {

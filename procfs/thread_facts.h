@@ -17,11 +17,12 @@
  *
  * before: for each thread, the number that procfs_thread_activity() returned before the frames of
  * the thread were read. If the thread has run since then, its system call is not set, because its
- * frames may not belong to this call. If the number is -1 (not known), nothing is set for a thread
- * of this process, and no system call for a thread of another process; but the calls of its threads
- * of subinterpreters are set. before NULL: the system calls are set for all threads. In both cases,
- * a thread of another process waits for a third process only if `switches` of the thread has been
- * set before its frames were read.
+ * frames may not belong to this call. If the number is not known, it is -1. Then nothing is set for
+ * a thread of this process; for a thread of another process, all but the system call is set, and in
+ * a subinterpreter also the system call. before NULL: the system calls are set for all threads.
+ *
+ * Whether or not `before` is NULL: if a thread of another process waits for a third process, this
+ * wait is set only if `switches` of the thread was set before its frames were read.
  *
  * denied: why the kernel does not allow the system calls to be read, a constant sentence.
  * budget_ms: the time limit for reading the states and calls. After that, the same time limit holds

@@ -203,8 +203,9 @@ static int copy_member(PyObject *list, PyObject *from, const char *name)
     return value == Py_None ? 0 : set_member(&schema_thread, list, name, value);
 }
 
-/* Sets the frames of `list` to those of `from`. Replaces the frames from the index `at` on by
- * copies of the frames of `thread`, to which their local variables are added. All three are encoded
+/* Sets the frames of the thread `list` to the frames of the thread `from`, except that the frames
+ * from the index `at` on are replaced by copies of the frames of the thread `thread`. The local
+ * variables of the replaced frames are added to these copies. list, thread and from are encoded
  * threads. Returns 0, or -1 with an exception. */
 static int set_frames(PyObject *list, PyObject *thread, PyObject *from, Py_ssize_t at)
 {

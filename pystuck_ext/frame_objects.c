@@ -91,7 +91,8 @@ static void free_found(struct found *found, Py_ssize_t count)
 
 /* ---- As Python objects ----------------------------------------------------------------------- */
 
-/* A new reference, or NULL with an exception. */
+/* Returns the item that frame_objects() returns for one frame: a new reference, or NULL with an
+ * exception. */
 static PyObject *tuple_of(const struct found *found)
 {
     ps_auto PyObject *argument = PyList_New(0), *managers = PyList_New(0);
@@ -206,7 +207,8 @@ static PyObject *list_of_references(const struct references *from)
     return ps_steal(&list);
 }
 
-/* Returns the list for one object: a new reference, or NULL with an exception. */
+/* Returns the list that referents() returns for one object: a new reference, or NULL with an
+ * exception. */
 static PyObject *referents_of(PyObject *object)
 {
     traverseproc traverse = Py_TYPE(object)->tp_traverse;
@@ -251,7 +253,7 @@ const char ps_instances_doc[] =
 
 #define FILTER_SIZE 1024
 
-/* The classes whose instances are looked for, and those that were found. */
+/* The classes whose instances are looked for, and the instances that were found. */
 struct instances {
     PyObject *const *classes;
     size_t class_count;

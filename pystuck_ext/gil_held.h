@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Decides from what the helper of the GIL sees how the GIL is used, and whether a request is
- * answered without it. Needs no GIL.
+ * Finds out how the GIL is used, and decides whether a request is answered without the GIL. Uses
+ * what the helper of the GIL has seen. Needs no GIL.
  */
 #ifndef PS_GIL_HELD_H
 #define PS_GIL_HELD_H

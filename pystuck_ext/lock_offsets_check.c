@@ -324,10 +324,10 @@ static enum lock_kind kind_of(PyObject *object)
     return strcmp(Py_TYPE(object)->tp_name, "_thread.RLock") == 0 ? LOCK_RLOCK : LOCK_NONE;
 }
 
-/* True if the facts that are read about this thread begin with the locks in `holds`, and the thread
- * waits for no lock. holds: a tuple, whose items that are not locks are skipped. The classes
- * Condition, Stack and Generator in `source` take the place of the classes of the standard library.
- */
+/* Reads the facts about the thread of the probe. True if the thread waits for no lock, and if the
+ * first locks that it holds are those in `holds`, in this order. holds: a tuple; items that are not
+ * locks are skipped. The classes Condition, Stack and Generator in `source` take the place of the
+ * classes of the standard library. */
 static bool has_holds(struct probe *p, PyObject *holds)
 {
     PyObject *classes = argument(p, CLASSES_FOUND);

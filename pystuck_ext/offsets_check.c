@@ -301,7 +301,8 @@ static bool reads_objects(const struct python *py, PyObject *objects)
     return i == 3 && has_type_name(py, PyList_GET_ITEM(objects, 0), "Object");
 }
 
-/* module: the module sys. */
+/* True if sys.modules, the dict of sys, and the dict of a module are read correctly. module: the
+ * module sys. */
 static bool reads_modules(const struct python *py, PyObject *module)
 {
     const struct offsets *o = py->offsets;

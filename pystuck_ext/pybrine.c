@@ -232,8 +232,9 @@ static bool begins_character(uint8_t byte)
     return (byte & 0xc0) != 0x80;
 }
 
-/* Returns the number of characters in UTF-8, and in *max the maximum of the kind of str that has
- * room for them: 0x7f, 0xff, 0xffff or 0x10ffff. Valid only if the UTF-8 is. */
+/* Returns the number of characters in UTF-8. Sets *max to the argument `maxchar` with which
+ * PyUnicode_New() makes a str that has room for these characters: 0x7f, 0xff, 0xffff or 0x10ffff.
+ * If the UTF-8 is not valid, neither result is valid. */
 static Py_ssize_t measure_utf8(const uint8_t *text, size_t len, Py_UCS4 *max)
 {
     Py_ssize_t count = 0;

@@ -163,7 +163,7 @@ static int make_function(struct cells *c, int which, rpyc_value **out, struct rp
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
-/* The items of the tuple that is the value of run_cell.py. */
+/* The indexes of the items in the tuple that run_cell.py returns as its `value`. */
 enum begun {
     BEGUN_RUN,
     BEGUN_THREAD,

@@ -357,8 +357,8 @@ static void add_missing(struct report *r, struct report_process *p, const char *
         report_add_missing(&r->arena, p, what, copy.data);
 }
 
-/* If the file that contains the Python was not found, says so: the names of C functions are in this
- * file, so many waits are not known. */
+/* If the file that contains the Python interpreter was not found, adds a missing part with this
+ * reason. This file has the names of C functions; without these names, many waits are not known. */
 static void set_lost(const struct dump *d, struct report *r, struct report_process *p)
 {
     size_t lost = find_lost(d);

@@ -21,7 +21,7 @@ static struct report_other *other_at(const struct report *r, size_t process, siz
     return &r->processes.items[process].others.items[index];
 }
 
-/* Returns a command line from the name of its program on, without the folder of the program. */
+/* Returns a command line without the folder of its program: "/bin/sleep 9" becomes "sleep 9". */
 static const char *without_folder(const char *command)
 {
     const size_t word = strcspn(command, " ");
@@ -45,8 +45,8 @@ static void set_command(struct report *r, struct report_other *other)
     free(command);
 }
 
-/* Reads one of the other processes of a process. Its threads and objects stay in the memory of the
- * report. */
+/* Reads one of the other processes of a process. The threads and objects of the other process stay
+ * in the memory of the report. */
 static void read_one(struct report *r, size_t process, size_t index, int timeout_ms)
 {
     const pid_t pid = (pid_t)other_at(r, process, index)->pid;

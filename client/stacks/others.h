@@ -10,13 +10,14 @@
 
 #include "report.h"
 
-/* Completes the member `others` of a process of this machine: adds the command lines, and reads the
- * stacks of those that run Python from outside, as far as this is possible within 500 ms. index:
- * the index of the process in r->processes. Pointers to the processes of r become invalid. */
+/* Completes the member `others` of a process of this machine: adds the command lines of the other
+ * processes. If such a process runs Python, also reads its stacks, from outside. Stops after 500
+ * ms. index: the index of the process in r->processes. Pointers to the processes of r become
+ * invalid. */
 void others_read(struct report *r, size_t index);
 
-/* Does the same, and then draws all conclusions about the process again. Returns false if there is
- * no memory. */
+/* Calls others_read(), and then draws all conclusions about the process again. If the process has
+ * no others, does nothing. Returns false if there is no memory. */
 bool others_conclude(struct report *r, size_t index);
 
 #endif

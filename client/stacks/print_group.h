@@ -23,12 +23,12 @@ struct group_item {
     int64_t unchanged_ms;
 };
 
-/* Returns the thread or task number `at` of a process. */
+/* Returns the thread or task with the index `at` of a process. */
 typedef struct group_item group_item_of(const struct report_process *process, size_t at);
 
 /* Prints threads or tasks, which must have equal stacks. noun: "thread" or "task". members: the
- * numbers of these `count` threads or tasks. If there is no memory, prints nothing and returns
- * false. */
+ * indexes of the `count` threads or tasks. If there is no memory, prints nothing and returns false.
+ */
 bool print_group(const struct printer *p, const char *noun, group_item_of *item_of,
                  const struct report_process *process, const size_t *members, size_t count);
 

@@ -35,7 +35,7 @@ static bool is_blocked(const struct report_process *process, const struct report
 }
 
 /* Prints "38 tasks of the asyncio loop of MainThread, which is blocked:". loop: what to call the
- * loop. runner: the thread that runs the loop, or NULL. count: the tasks of the loop. */
+ * loop. runner: the thread that runs the loop, or NULL. count: the number of tasks of the loop. */
 static void put_heading(const struct printer *p, const struct report_process *process,
                         const char *loop, const struct report_thread *runner, size_t count)
 {
@@ -113,7 +113,7 @@ static size_t count_loop(const struct task_tree *tree, const struct report_proce
     return count;
 }
 
-/* Prints the heading above the tasks of a loop. task: the index of one of them. */
+/* Prints the heading above the `count` tasks of a loop. task: the index of one of these tasks. */
 static void put_heading_of(const struct printer *p, const struct wait_graph *g, size_t task,
                            size_t count)
 {

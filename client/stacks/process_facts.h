@@ -11,8 +11,8 @@
 
 /* Fills in what the memory of the process does not contain: the IDs, command line and host of the
  * process, the states and system calls of its threads, the resources that it has used up, and what
- * is missing in the report. `switches` of each thread must be the number before its frames were
- * read: the system call of a thread that has run since then is not set. */
+ * is missing in the report. `switches` of each thread must have been set before the frames of the
+ * thread were read. If a thread has run since then, its system call is not set. */
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 
