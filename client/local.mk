@@ -9,6 +9,7 @@ client_pystuck_SOURCES = \
 	client/set_error.c client/set_error.h \
 	client/interrupt.c client/interrupt.h \
 	client/main.c \
+	client/watch.c client/watch.h \
 	client/options.c client/options.h \
 	client/target.c client/target.h \
 	client/text.c client/text.h \

@@ -41,10 +41,11 @@
 #include "stacks/print.h"
 #include "stacks/seen.h"
 #include "text.h"
+#include "watch.h"
 
 /* The exit statuses besides EXIT_SUCCESS and EXIT_FAILURE. EXIT_FAILURE means that something failed
- * after a server was found. See pystuck(1). */
-enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2, EXIT_DEADLOCK = 3, EXIT_GIL = 4 };
+ * after a server was found. stacks/check.h has those for --check. See pystuck(1). */
+enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 
 /* How long to wait for a script on standard input, in ms. If no script comes in this time, the
  * stacks are printed. */
@@ -205,15 +206,6 @@ static void report_outside(pid_t pid, bool has_server, const struct outside *out
     complain("%s", why);
 }
 
-/* Returns the exit status for --check, which depends on what was found out about the process. */
-static int check(const struct report_process *process)
-{
-    static const int statuses[] = {
-        [CHECK_OK] = EXIT_SUCCESS, [CHECK_DEADLOCK] = EXIT_DEADLOCK, [CHECK_GIL] = EXIT_GIL};
-
-    return statuses[stacks_check(process)];
-}
-
 /* Prints the stacks of a process. Returns the exit status. */
 static int print_report(struct report_process *process, const struct options *options)
 {
@@ -223,7 +215,7 @@ static int print_report(struct report_process *process, const struct options *op
         stacks_seen_add(options->seen, process);
     stacks_print(stdout, process, options->format, options->full);
     status = flush_stdout();
-    return status == EXIT_SUCCESS && options->check ? check(process) : status;
+    return status == EXIT_SUCCESS && options->check ? (int)stacks_check(process) : status;
 }
 
 /* Returns the higher one of two exit statuses. */
@@ -255,14 +247,14 @@ static void print_pythons(const struct report *report, size_t first, const struc
     }
 }
 
-/* Returns the highest of the exit statuses that check() gives for the processes of a report, from
- * the process with the index `first` on. */
+/* Returns the highest of the exit statuses that stacks_check() gives for the processes of a report,
+ * from the process with the index `first` on. */
 static int check_from(const struct report *report, size_t first)
 {
     int status = EXIT_SUCCESS;
 
     for (; first < report->processes.count; first++)
-        status = worst(status, check(&report->processes.items[first]));
+        status = worst(status, (int)stacks_check(&report->processes.items[first]));
     return status;
 }
 
@@ -617,7 +609,7 @@ static int show_family(const struct options *options)
     outside_conclude(&report);
     stacks_print_findings(stdout, &report.findings, options->format);
     if (report.findings.count > 0 && options->check)
-        status = worst(status, EXIT_DEADLOCK);
+        status = worst(status, CHECK_DEADLOCK);
     if (is_json(options))
         stacks_print_json_all(stdout, &report, options->format);
     return flush_stdout() == EXIT_SUCCESS ? status : EXIT_FAILURE;
@@ -625,28 +617,12 @@ static int show_family(const struct options *options)
 
 /* ---- --watch --------------------------------------------------------------------------------- */
 
-/* Prints the present time as the heading of the stacks that are printed next. In JSON, prints
- * nothing. */
-static void print_time(const struct options *options)
-{
-    time_t now = time(NULL);
-    char text[32] = "";
-    struct tm tm;
-
-    if (is_json(options) || !localtime_r(&now, &tm))
-        return;
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-    stacks_print_heading(stdout, text, options->format);
-}
-
-/* Prints the stacks once. Connects if *conn is NULL, and keeps the connection for the next round.
- * Returns the exit status. */
-static int watch_once(rpyc_conn **conn, const struct options *options)
+/* For --watch: prints the stacks once. Connects if *conn is NULL, and keeps the connection for the
+ * next round. Returns the exit status. */
+static int show_once(rpyc_conn **conn, const struct options *options)
 {
     int status;
 
-    stacks_seen_begin(options->seen);
-    print_time(options);
     if (options->subprocesses)
         return show_family(options);
     if (!*conn) {
@@ -657,40 +633,15 @@ static int watch_once(rpyc_conn **conn, const struct options *options)
     return show_stacks(*conn, options);
 }
 
-static void free_seen(struct stacks_seen **seen)
-{
-    stacks_seen_free(*seen);
-}
-
-/* For --watch: prints the stacks again and again, until watch_once() fails or --check finds
- * something. The user ends the client with Ctrl-C. Returns the exit status. */
-static int watch(struct options *options)
+/* For --watch. The user ends the client with Ctrl-C. Returns the exit status. */
+static int show_again(struct options *options)
 {
     rpyc_conn *conn __attribute__((cleanup(close_conn))) = NULL;
-    struct stacks_seen *seen __attribute__((cleanup(free_seen))) = stacks_seen_new();
-    struct timespec next;
-    int status;
+    int status = watch(options, show_once, &conn);
 
-    options->seen = seen;
-    if (!options->seen) {
+    if (status < 0)
         complain("out of memory");
-        return EXIT_FAILURE;
-    }
-    if (options->format == FORMAT_JSON)
-        options->format = FORMAT_JSON_LINES;
-    for (;;) {
-        clock_gettime(CLOCK_MONOTONIC, &next);
-        status = watch_once(&conn, options);
-        if (status != EXIT_SUCCESS)
-            return status;
-        next.tv_sec += options->watch_ms / 1000;
-        next.tv_nsec += options->watch_ms % 1000 * 1000000L;
-        if (next.tv_nsec >= 1000000000) {
-            next.tv_sec++;
-            next.tv_nsec -= 1000000000;
-        }
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
-    }
+    return status < 0 ? EXIT_FAILURE : status;
 }
 
 static int run(const struct options *given)
@@ -710,7 +661,7 @@ static int run(const struct options *given)
     if (options.pid && is_early(&options) && !is_prompt_wanted(&options))
         options.connect_ms = OUTSIDE_AFTER_MS;
     if (options.watch_ms)
-        return watch(&options);
+        return show_again(&options);
     if (options.subprocesses)
         return show_family(&options);
     status = open_connection(&conn, &options);

@@ -4,7 +4,7 @@
 EXTRA_DIST += doc/pystuck-keys.1
 if HAVE_OPENSSL
 bin_PROGRAMS += keys/pystuck-keys
-keys_pystuck_keys_SOURCES = keys/keys.c keys/certificate.c keys/certificate.h \
+keys_pystuck_keys_SOURCES = keys/main.c keys/certificate.c keys/certificate.h \
 	librpyc/openssl.c librpyc/openssl.h
 keys_pystuck_keys_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(RELOCATABLE_CPPFLAGS) -I$(srcdir)/common
 keys_pystuck_keys_LDADD = common/libcommon.la $(OPENSSL_LINKED_LIBS)
