@@ -298,9 +298,9 @@ static bool give(unsigned count)
     return count == 0;
 }
 
-/* Call with the lock held. Accepts a client with a descriptor of the reserve. A thread of the
- * program that opens descriptors in a loop may get the descriptor that was closed for the client;
- * then tries with the next one. */
+/* Call with the lock held. Accepts a client with a descriptor of the reserve. After this function
+ * has closed such a descriptor, a thread of the program that opens descriptors in a loop may get it
+ * before the client does. In this case, tries again with the next descriptor of the reserve. */
 static int accept_by_reserve(int listener)
 {
     int fd = -1, error = EMFILE;
@@ -318,10 +318,12 @@ static int accept_by_reserve(int listener)
 }
 
 /* Fills the reserve before it accepts a client, because more descriptors are needed to admit and to
- * answer that client. If the reserve cannot be filled because of a shortage, and an earlier client
- * uses it, accepts no client. If no client uses it, a thread of the program has got a descriptor
- * that was closed for a moment; then the rest of the reserve has to do. If the reserve cannot be
- * filled for another reason, such as a filter of system calls, accepts the client nevertheless. */
+ * answer that client. There are three cases in which the reserve cannot be filled:
+ * - There is a shortage, and an earlier client uses the reserve. Accepts no client.
+ * - There is a shortage, and no client uses the reserve: a thread of the program has got a
+ *   descriptor that the reserve had closed for a moment. Accepts the client with what is left of
+ *   the reserve.
+ * - There is another reason, such as a filter of system calls. Accepts the client. */
 int ps_reserve_accept(int listener)
 {
     int fd = -1, error;

@@ -124,7 +124,10 @@ def _start(
 
 
 def _listen(values: dict[str, Any], lists: tuple[list[_pystuck.Server], ...]) -> _pystuck.Server:
-    """Do what _start does, for the values of all options. Raises the errors of run_server."""
+    """Start a server and add it to each of the lists. Raises the errors of run_server.
+
+    values: the values of all options, which have been checked.
+    """
     settings = _run.native_settings(values)
     try:
         server = _run.listen(settings)

@@ -14,7 +14,7 @@ import _pystuck
 
 
 def _beside_the_package() -> Iterator[str]:
-    """Yield where the client is if it came with this package.
+    """Yield the paths that the client may have if it was installed with this package.
 
     PREFIX/bin/pystuck for PREFIX/lib/python3.x/site-packages/pystuck, as in a virtual environment;
     DIRECTORY/bin/pystuck for DIRECTORY/pystuck, as `pip install --target` makes it; and

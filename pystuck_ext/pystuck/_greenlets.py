@@ -23,7 +23,7 @@ from ._without_code import (
     type_name,
 )
 
-#: The functions in which code waits for the first argument: (module, class, functions, kind).
+#: The methods that wait for their first argument, self: (module, class, methods, kind of the wait).
 _WAITING_FUNCTIONS = (
     ("threading", "Condition", "wait wait_for", "condition"),
     ("threading", "Event", "wait", "event"),
@@ -190,12 +190,15 @@ class Greenlets:
 
     @staticmethod
     def _is_in(frame, *modules):
-        """True if a frame is in one of the modules, or in a module of such a package."""
+        """True if a frame is in one of these top-level modules, or in one of these packages."""
         module = frame.f_globals.get("__name__")
         return type(module) is str and module.partition(".")[0] in modules
 
     def _skip(self, stack, *modules):
-        """Return the index of the innermost frame that is in none of the modules."""
+        """Return the index of the innermost frame that is in none of these modules and packages.
+
+        If there is no such frame, returns the index of the outermost frame.
+        """
         for i, frame in enumerate(stack):
             if not self._is_in(frame, *modules):
                 return i
@@ -204,8 +207,8 @@ class Greenlets:
     def _in_library(self, stack, part, targets):
         """Return (frame, kind, object or None) of a wait in a function of the standard library.
 
-        Returns None if the greenlet waits in no such function. It may wait in Condition.wait() for
-        the lock of the Condition: this is a wait for the lock.
+        Returns None if the greenlet waits in no such function. Also returns None if the greenlet
+        waits in Condition.wait() for the lock of the Condition: this is a wait for the lock.
         """
         at, found = self._skip(stack, "gevent"), None
         condition = self._argument(part, at)
@@ -238,7 +241,7 @@ class Greenlets:
             facts.wait = (*self._wait_in_loop(pairs[0]), frame, timed)
 
     def _wait_for(self, thing, kind):
-        """Return (id, kind, words) of a wait for an object, which may be None."""
+        """Return (id, kind, words) of a wait. thing: the object; None if it is not known."""
         if thing is None:
             return None, kind, None
         if kind == "greenlet":
@@ -296,7 +299,7 @@ class Greenlets:
         return found[::-1]
 
     def _own(self, stack):
-        """Return the frames of the program: not those of gevent and of functions that wait."""
+        """Return the frames of the program: leave out those of gevent and _WAITING_FUNCTIONS."""
         return [
             each
             for each in stack
@@ -341,11 +344,14 @@ class Greenlets:
             self._drop_guesses(claims)
 
     def _owns(self, facts, lock):
-        """False if an RLock has another owner."""
+        """False if the lock is an RLock that the greenlet of these facts does not own."""
         return self._gevent.kind(lock) != "rlock" or self._gevent.owner(lock) == id(facts.greenlet)
 
     def _drop_guesses(self, claims):
-        """Drop the guesses that greenlets hold a lock if another one certainly holds it."""
+        """Drop the guesses about a lock if one greenlet or thread certainly holds the lock.
+
+        claims: the claims of this lock. If the lock is a semaphore or an RLock, does nothing.
+        """
         lock = claims[0][1][0]
         seen = [each for each in claims if each[1][4] == "seen"]
         if 0 < len(seen) < len(claims) and self._kind_of(lock) == "lock":

@@ -65,7 +65,8 @@ class Answer:
         self._items, self._made = [], {}
         self._main = None
         forget_dummies()
-        # Not a lambda: it would be a frame of this module between the frames of other parts.
+        # Not a lambda: its frame would be a frame of this module between frames of other parts of
+        # the collector, so that _outside() would return the wrong frame.
         self._frames = functools.partial(innermost_frames, caller)
         self._collect_threads(caller)
         self._tasks, self._objects, self._missing = None, None, []

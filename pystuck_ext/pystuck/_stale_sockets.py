@@ -23,9 +23,9 @@ _LOOKED_AT = 200
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    """Return the pattern of the sockets' names, whose first group is the pid.
+    """Return a pattern for the names of sockets. Its first group is the pid.
 
-    A pid has at most nine digits.
+    name: the name of a socket, with "{pid}" in it. A pid has at most nine digits.
     """
     first, *rest = (re.escape(part) for part in name.split("{pid}"))
     return re.compile(first + "([1-9][0-9]{0,8})" + r"(?:\1)".join(rest))

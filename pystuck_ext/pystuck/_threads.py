@@ -46,10 +46,10 @@ def _reader_of_frames():
 
 
 def _outside(frame, modules):
-    """Return the frame that has called these modules, which have called `frame`.
+    """Return the first frame outside of some modules: the frame that has called these modules.
 
-    modules: a list of the modules' globals. If all frames are of these modules, returns the
-    outermost frame.
+    frame: a frame that the modules have called, directly or through others. modules: a list of the
+    modules' globals. If no other frame has called the modules, returns the outermost frame.
     """
     has_met = False
     while frame.f_back is not None:

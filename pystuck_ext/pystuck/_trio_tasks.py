@@ -1,8 +1,8 @@
 """Collects the tasks of trio: the tasks of nurseries, what each waits for, and who holds locks.
 
 Tasks are read from the Runner of each thread that runs trio. trio keeps the Runner in a
-threading.local, whose dicts are among its referents. The lines in which a task waits, and the
-object for which it waits, are found through the coroutines of the task.
+threading.local; gc.get_referents() finds the dicts of the threading.local. The lines in which a
+task waits, and the object for which it waits, are found through the coroutines of the task.
 
 No code of the program runs. A part of the collector: see _stacks.
 """
@@ -83,7 +83,7 @@ class TrioTasks:
     """Collects the tasks of trio of all threads, and the objects that they wait for."""
 
     def __init__(self, frames, want):
-        """The arguments are those of Tasks."""
+        """frames, want: as in Tasks, the class in _tasks."""
         self._frames, self._want, self._asyncio = frames, want, Asyncio()
         self._rules, self._objects = {}, {}
         self._runners = {}  # {id: (runner, ident of its thread or None)}
@@ -108,7 +108,10 @@ class TrioTasks:
 
     @staticmethod
     def _is_shown(task, runner):
-        """False for the tasks of trio itself: its init task, and most tasks in its nurseries."""
+        """False for the tasks of trio itself.
+
+        These are the init task, and all tasks in nurseries of the init task but the main task.
+        """
         init, parent = field(runner, "init_task"), field(task, "_parent_nursery")
         if task is init or task is field(runner, "main_task"):
             return task is not init
@@ -136,8 +139,8 @@ class TrioTasks:
             runner = each.get("runner")
             if runner is not None and type_name(type(runner)) == "trio._core._run.Runner":
                 self._runners[id(runner)] = runner, None
-        # A thread that runs trio is in one of these functions. The first one has the Runner as its
-        # first argument, the second one has the Runner's io_manager.
+        # A thread that runs trio is in unrolled_run(), whose first argument is the Runner, or in
+        # get_events(), whose first argument is the Runner's io_manager.
         manager = names_of("trio._core._io_epoll").get("EpollIOManager")
         codes = [_code_behind(names_of("trio._core._run").get("unrolled_run"))]
         if issubclass(type(manager), type):
@@ -182,7 +185,10 @@ class TrioTasks:
         return facts
 
     def _add_entered(self, facts, number, coroutine, frame):
-        """Add the managers whose `with` blocks a coroutine has entered, if the lines are known."""
+        """Add the managers whose `with` blocks a coroutine has entered.
+
+        Adds nothing if it is not known in which lines these `with` blocks begin.
+        """
         code = self._asyncio.facts_of(frame.f_code)
         lines = [line for offset, line in code.entries if offset <= frame.f_lasti]
         if not lines:
@@ -217,7 +223,7 @@ class TrioTasks:
 
     @staticmethod
     def _content(thing):
-        """Return the content of a cell; any other object itself."""
+        """Return the content of a cell. If `thing` is no cell, return `thing` itself."""
         return attempt(lambda: thing.cell_contents) if type(thing) is CellType else thing
 
     def _set_children(self, facts, nurseries, where, timed):

@@ -11,8 +11,8 @@
 
 /* Appends the name of a thread, greenlet, task or process. If the node does not belong to the
  * process with the index `process`, also appends the process of the node: "worker-1 of 4711@db1".
- * If the graph has been made with wait_graph_make_with_others, such a process is called
- * "process 4711 (python3 worker.py)", and the process of the report "this process". */
+ * If the graph has been made with wait_graph_make_with_others, the process of the report is called
+ * "this process", and every other process is called "process 4711 (python3 worker.py)". */
 void actor_put(struct buffer *out, const struct wait_graph *g, size_t node, size_t process);
 
 /* Appends the name of the node with this id. If no node has the id, appends the id itself. */
