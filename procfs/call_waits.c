@@ -13,9 +13,9 @@
 static const struct {
     const char *name, *kind;
 } calls[] = {
-    {"wait4", "process"},  {"waitid", "process"}, {"read", "input"},   {"readv", "input"},
-    {"recvfrom", "input"}, {"recvmsg", "input"},  {"write", "output"}, {"writev", "output"},
-    {"sendto", "output"},  {"sendmsg", "output"},
+    {"wait4", "process"},  {"waitid", "process"}, {"read", "input"},      {"readv", "input"},
+    {"recvfrom", "input"}, {"recvmsg", "input"},  {"write", "output"},    {"writev", "output"},
+    {"sendto", "output"},  {"sendmsg", "output"}, {"flock", "file-lock"}, {"fcntl", "file-lock"},
 };
 
 struct report_text call_waits_id(struct arena *arena, int64_t pid, struct report_text other)
@@ -66,32 +66,40 @@ static bool is_for_process(const struct report_wait *wait)
     return false;
 }
 
-/* Returns what a sentence calls the descriptor of a call for input or output: "pipe". Returns NULL
- * if it is neither a pipe nor a Unix socket. */
-static const char *words_of(const struct report_target *t)
+/* Returns what a sentence calls the descriptor of a call: "pipe", or the path of a locked file.
+ * Returns an unknown text if no process at the other end of the descriptor is waited for. */
+static struct report_text words_of(const struct report_target *t, const char *kind)
 {
-    return text_is(t->kind, "pipe") ? "pipe" : text_is(t->kind, "unix") ? "Unix socket" : NULL;
+    static const char pipe[] = "pipe", socket[] = "Unix socket";
+
+    if (strcmp(kind, "file-lock") == 0)
+        return t->path;
+    return text_is(t->kind, "pipe")   ? (struct report_text){pipe, sizeof(pipe) - 1}
+           : text_is(t->kind, "unix") ? (struct report_text){socket, sizeof(socket) - 1}
+                                      : (struct report_text){NULL, 0};
 }
 
 static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, struct report_text id)
 {
     const struct report_target *target = t->syscall ? t->syscall->target : NULL;
-    const char *kind = target ? kind_of(t->syscall) : NULL, *words = NULL;
+    const char *kind = target ? kind_of(t->syscall) : NULL;
+    struct report_text words = {NULL, 0};
     const bool is_end = kind && strcmp(kind, "process") == 0;
     struct report_wait *w;
 
     if (t->waits || t->state != STATE_SLEEPING || !kind || target->peer_pid == REPORT_UNKNOWN ||
         target->peer_pid == pid || is_end != text_is(target->kind, "process"))
         return;
-    words = is_end ? NULL : words_of(target);
-    if (!is_end && !words)
+    if (!is_end)
+        words = words_of(target, kind);
+    if (!is_end && !words.data)
         return;
     w = schema_make(arena, &schema_wait, 1);
     if (!w)
         return;
     w->object = call_waits_id(arena, target->peer_pid, id);
     w->kind = (struct report_text){kind, strlen(kind)};
-    w->words = (struct report_text){words, words ? strlen(words) : 0};
+    w->words = words;
     w->certainty = CERTAINTY_KNOWN;
     if (w->object.data)
         t->waits = w;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * call_waits: finds out from the system calls of threads which threads wait for another process:
- * for the end of the process, or for the process at the other end of a pipe or Unix socket.
+ * for the end of the process, for the process at the other end of a pipe or Unix socket, or for the
+ * process that holds a file lock.
  */
 #ifndef PROCFS_CALL_WAITS_H
 #define PROCFS_CALL_WAITS_H

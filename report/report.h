@@ -172,7 +172,8 @@ struct report_syscall {
  *
  * kind: as in report_object, or "thread", "task", "process", "input", "output", "sleep". "process":
  * the end of a process. "input", "output": data from another process, or room for data, in a pipe
- * or socket; `object` is the process that has the other end, `words` is "pipe" or "Unix socket". If
+ * or socket; `object` is the process that has the other end, `words` is "pipe" or "Unix socket".
+ * "file-lock": a lock that another process, `object`, has set on the file `words`. If
  * the kind is "task", the list `awaits` of the waiting task may have several tasks; if so, `object`
  * is unknown. For queues, the kind says what is waited for: "queue-get" (an item), "queue-put"
  * (room), "queue-join" (until all items are done), or "queue" if this is not known. */

@@ -316,7 +316,8 @@ struct report_text wait_graph_id(const struct wait_graph *g, size_t node)
 
 bool wait_is_for_peer(const struct report_wait *wait)
 {
-    return text_is(wait->kind, "input") || text_is(wait->kind, "output");
+    return text_is(wait->kind, "input") || text_is(wait->kind, "output") ||
+           text_is(wait->kind, "file-lock");
 }
 
 bool wait_is_for_process(const struct report_wait *wait)

@@ -114,8 +114,8 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
 /* wait_is_for_process returns true if a wait is for another process, as the kernel reports it: for
- * its end, or because it has the other end of a pipe or socket. wait_is_for_peer returns true only
- * in the latter case. */
+ * its end, or because it has the other end of a pipe or socket, or a file lock. wait_is_for_peer
+ * returns true only in the latter case. */
 bool wait_is_for_process(const struct report_wait *wait);
 bool wait_is_for_peer(const struct report_wait *wait);
 

@@ -188,15 +188,19 @@ static void put_absent_process(struct buffer *out, struct report_text id)
 static void put_peer(struct buffer *out, const struct wait_graph *g, size_t node,
                      const struct parts *p)
 {
-    sentence_put(out,
-                 text_is(p->wait->kind, "input") ? "waits for input from a " : "writes to a full ");
+    const bool is_lock = text_is(p->wait->kind, "file-lock");
+
+    sentence_put(out, is_lock                           ? "waits for the lock of file "
+                      : text_is(p->wait->kind, "input") ? "waits for input from a "
+                                                        : "writes to a full ");
     sentence_put_text(out, p->wait->words);
-    sentence_put(out, " whose other end ");
+    sentence_put(out, is_lock ? ", held by " : " whose other end ");
     if (p->target != NO_NODE)
         actor_put(out, g, p->target, wait_graph_viewer(g, node));
     else
         put_absent_process(out, p->wait->object);
-    sentence_put(out, " has");
+    if (!is_lock)
+        sentence_put(out, " has");
 }
 
 /* Appends "waits for the end of thread transfer-0". */

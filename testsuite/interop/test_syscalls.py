@@ -143,6 +143,8 @@ def test_the_text_says_what_the_calls_are_on(waiting: Waiting) -> None:
         "other end\n"
     ) in text
     assert f"  # waits for the end of process {locker} (python" in text
+    path = flock["target"]["path"]
+    assert f"  # waits for the lock of file {path}, held by process {locker} (python" in text
 
 
 def test_a_thread_that_computes_is_said_to_run(waiting: Waiting) -> None:
