@@ -117,7 +117,9 @@ static bool has_timeout(const struct gathering *g, const struct raw_frame *frame
 static void wait_for_futures(const struct gathering *g, const struct raw_frame *frame)
 {
     struct wait_fact *w = &g->facts->wait;
-    const uint64_t futures = local_named(g, frame, "fs");
+    /* Early releases of 3.9 do not convert the argument `fs` of wait() to a set. */
+    const uint64_t pending = local_named(g, frame, "not_done");
+    const uint64_t futures = pending ? pending : local_named(g, frame, "fs");
     const uint64_t when = local_named(g, frame, "return_when");
     size_t count;
     uint64_t future = pool_pending(g->py, futures, &count);
