@@ -101,7 +101,7 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
-	pystuck_ext/pystuck/_options.py \
+	pystuck_ext/pystuck/_server_options.py \
 	pystuck_ext/pystuck/_attribute_policy.py \
 	pystuck_ext/pystuck/_preload.py \
 	pystuck_ext/pystuck/_rpyc_compat.py \

@@ -6,7 +6,7 @@
 
 #include "offsets_check.h"
 #include "stackreader/dicts.h"
-#include "stackreader/lock_words.h"
+#include "stackreader/lock_names.h"
 #include "stackreader/locks.h"
 #include "stackreader/objects.h"
 #include "stackreader/waits.h"
@@ -100,7 +100,7 @@ static bool reads_lock(const struct python *py, enum lock_kind kind, PyObject *l
 
 /* The code that runs during the check. This code calls `check` four times:
  *
- *     1. with objects, and the words that lock_words() must find for them
+ *     1. with objects, and the words that lock_name() must find for them
  *     2. with the managers of `with` blocks, and what these managers hold
  *     3. as the __eq__ of an object that list.count(5) compares with 5
  *     4. as the __enter__ of the manager of a `with` block
@@ -268,7 +268,7 @@ static bool reads_generator(const struct probe *p, PyObject *owner, PyObject *ma
            has_managers(p, &frame, managers);
 }
 
-/* True if lock_words() finds the right words for each object. words: a tuple of objects, each
+/* True if lock_name() finds the right words for each object. words: a tuple of objects, each
  * followed by its words. */
 static bool has_words(struct probe *p, const struct raw_frame *frame, PyObject *words)
 {
@@ -277,7 +277,7 @@ static bool has_words(struct probe *p, const struct raw_frame *frame, PyObject *
     for (i = 0; i + 1 < PyTuple_GET_SIZE(words); i += 2) {
         const char *expected = PyUnicode_AsUTF8(PyTuple_GET_ITEM(words, i + 1));
         struct report_text found =
-            lock_words(p->py, p->room, &p->arena, frame, ps_address_of(PyTuple_GET_ITEM(words, i)));
+            lock_name(p->py, p->room, &p->arena, frame, ps_address_of(PyTuple_GET_ITEM(words, i)));
 
         if (!expected || !found.data || found.len != strlen(expected) ||
             memcmp(found.data, expected, found.len) != 0)

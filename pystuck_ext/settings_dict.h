@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Reads the settings of a server by name from the dict that run_server() passes. The table in
- * pystuck/_options.py has checked the values and has filled in the defaults, so this file has no
+ * pystuck/_server_options.py has checked the values and has filled in the defaults, so this file has no
  * defaults.
  *
  * Errors are sticky. After the first one the Python exception stays set, and later reads return 0

@@ -17,7 +17,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/linetable.c stackreader/linetable.h \
 	stackreader/locate.c stackreader/locate.h \
 	stackreader/lock_report.c stackreader/lock_report.h \
-	stackreader/lock_words.c stackreader/lock_words.h \
+	stackreader/lock_names.c stackreader/lock_names.h \
 	stackreader/locals.c stackreader/locals.h \
 	stackreader/locks.c stackreader/locks.h \
 	stackreader/value_text.c stackreader/value_text.h \
@@ -27,7 +27,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/memory_limit.c stackreader/memory_limit.h \
 	stackreader/memory_pages.c stackreader/memory_pages.h \
 	stackreader/memory_pid.c stackreader/memory_pid.h \
-	stackreader/names.c stackreader/names.h \
+	stackreader/thread_names.c stackreader/thread_names.h \
 	stackreader/native_threads.c stackreader/native_threads.h \
 	stackreader/objects.c stackreader/objects.h \
 	stackreader/pools.c stackreader/pools.h \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "dicts.h"
-#include "lock_words.h"
+#include "lock_names.h"
 #include "locks.h"
 #include "objects.h"
 #include "schema.h"
@@ -133,7 +133,7 @@ static struct report_text words_in(const struct lock_reporting *l, const struct 
 
     if (o->kind == LOCK_IMPORT)
         return words;
-    words = lock_words(l->py, l->room, l->arena, frame, o->address);
+    words = lock_name(l->py, l->room, l->arena, frame, o->address);
     if (o->kind == LOCK_SEMLOCK && words.len > len &&
         memcmp(words.data + words.len - len, inner, len) == 0)
         words.len -= len;
@@ -172,7 +172,7 @@ static struct report_text words_of_wait(const struct lock_reporting *l,
     if (fact->is_output)
         return output;
     if (fact->file)
-        return lock_words(l->py, l->room, l->arena, frame, fact->file);
+        return lock_name(l->py, l->room, l->arena, frame, fact->file);
     return words_in(l, frame, o);
 }
 

@@ -15,7 +15,7 @@
 #include "lock_report.h"
 #include "memory_limit.h"
 #include "memory_pages.h"
-#include "names.h"
+#include "thread_names.h"
 #include "native_threads.h"
 #include "objects.h"
 #include "python_process.h"

@@ -30,8 +30,8 @@ except ImportError as error:
 from _pystuck import __version__, why
 
 from . import (
-    _options,
     _run,
+    _server_options,
     thread_probe,  # noqa: F401
 )
 
@@ -51,8 +51,8 @@ __all__ = [
     "why",
 ]
 
-DEFAULT_HOST: str = _options.default("host")
-DEFAULT_PORT: int = _options.default("port")
+DEFAULT_HOST: str = _server_options.default("host")
+DEFAULT_PORT: int = _server_options.default("port")
 
 #: The servers that run_server has started, oldest first. Some of them may be closed.
 _servers: list[_pystuck.Server] = []
@@ -113,7 +113,7 @@ def _start(
     with contextlib.suppress(ImportError):
         from . import _preload  # noqa: F401  the imports that answers need
 
-    values = _options.check(arguments)
+    values = _server_options.check(arguments)
     try:
         return _listen(values, lists)
     except Exception as error:
@@ -153,7 +153,7 @@ def _complete_docstring() -> None:
     if text:  # with python -OO, there is no docstring
         # The indentation of the docstring; Python 3.13 and later remove the indentation.
         margin = text.partition("{options}")[0].rpartition("\n")[2]
-        options = _options.documentation(margin)
+        options = _server_options.documentation(margin)
         run_server.__doc__ = text.replace(f"{margin}{{options}}", options)
 
 

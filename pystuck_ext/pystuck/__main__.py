@@ -16,7 +16,7 @@ from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 import pystuck
-from pystuck import _environment, _options
+from pystuck import _environment, _server_options
 
 _USAGE = """\
 python -m pystuck [options] script.py [arguments]
@@ -30,10 +30,10 @@ Without --host, --port and --unix-socket, the server listens at the address in t
 variable PYSTUCK. An option that is not on the command line can be set by its variable: {variables}.
 """
 
-_WITH_VALUE = tuple(option.command for option in _options.COMMANDS if option.kind.metavar)
+_WITH_VALUE = tuple(option.command for option in _server_options.COMMANDS if option.kind.metavar)
 
 
-def _help(option: _options.Option) -> str:
+def _help(option: _server_options.Option) -> str:
     more = "; may be given several times" if option.kind.is_list else ""
     shown = f" (default: {option.default})" if option.default else ""
     return f"{option.help}{more}{shown}".replace("%", "%%")
@@ -44,11 +44,11 @@ def _parser() -> argparse.ArgumentParser:
         "python -m pystuck",
         _USAGE,
         description=__doc__,
-        epilog=_EPILOG.format(variables=", ".join(_options.VARIABLES)),
+        epilog=_EPILOG.format(variables=", ".join(_server_options.VARIABLES)),
         allow_abbrev=False,  # _split() does not know abbreviations either
     )
     parser.add_argument("--version", action="version", version=f"pystuck {pystuck.__version__}")
-    for option in _options.COMMANDS:
+    for option in _server_options.COMMANDS:
         how: dict[str, Any] = {"action": "store_const", "const": "1"}
         if option.kind.metavar:
             how = {
@@ -89,7 +89,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     Raises the same errors as Option.check().
     """
     given = {}
-    for option in _options.COMMANDS:
+    for option in _server_options.COMMANDS:
         text = getattr(options, option.name)
         if text is not None:
             parse = option.kind.parse_list if option.kind.is_list else option.kind.parse

@@ -1,7 +1,7 @@
 """Rules for combinations of run_server's options, which exclude or require each other.
 
-These options decide who may connect, and how. The functions take the values that _options.check
-returns. The checks of single values are in _values.
+These options decide who may connect, and how. The functions take the values that
+_server_options.check returns. The checks of single values are in _values.
 """
 
 from __future__ import annotations

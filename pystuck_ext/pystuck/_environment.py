@@ -3,7 +3,7 @@
 If PYSTUCK is 1, each process listens on a Unix socket of its own: see _socket_directory. Other
 values are addresses: "port", "host:port", "[::1]:port" or "unix:/path/{pid}.sock". An empty value
 and 0 start no server. Variables such as PYSTUCK_CERTFILE set options of run_server: the table in
-_options names them. If one of these variables is wrong, no server starts.
+_server_options names them. If one of these variables is wrong, no server starts.
 
 If the path contains "{pid}", as that of PYSTUCK=1 does, forked children have servers as well.
 """
@@ -16,7 +16,7 @@ import sys
 
 import _pystuck
 
-from . import _options
+from . import _server_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _is_meant(variable: str) -> bool:
     )
 
 
-def _parse(option: _options.Option, text: str) -> Any:
+def _parse(option: _server_options.Option, text: str) -> Any:
     """Return the value of an option, parsed from the text of the option's variable.
 
     Raises the same errors as Option.check().
@@ -83,7 +83,7 @@ def options() -> dict[str, Any]:
         return {}
     values = {}
     for variable, text in os.environ.items():
-        option = _options.VARIABLES.get(variable)
+        option = _server_options.VARIABLES.get(variable)
         if option is not None:
             values[option.name] = _parse(option, text)
         elif _is_meant(variable):

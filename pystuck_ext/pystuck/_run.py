@@ -7,7 +7,7 @@ import os
 
 import _pystuck
 
-from . import _admission, _options
+from . import _admission, _server_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def native_settings(values: dict[str, Any]) -> dict[str, Any]:
     Raises TypeError, ValueError or OSError, which names the option.
     """
     _admission.check(values)
-    settings = _options.native(values)
+    settings = _server_options.native(values)
     settings["unix_mode"] = _admission.unix_mode(values)
     has_ca = values["ca_certs"] is not None
     settings["client_certificate"] = _CERTIFICATE_REQUIRED if has_ca else _CERTIFICATE_NONE
@@ -45,7 +45,7 @@ def native_settings(values: dict[str, Any]) -> dict[str, Any]:
 
         settings.update(_authenticators.native_settings(values["authenticator"]))
         authenticate = _authenticators.for_session(values["authenticator"])
-    _options.check_files(settings)
+    _server_options.check_files(settings)
     certified = settings["client_certificate"] == _CERTIFICATE_REQUIRED
     _admission.check_certificates(values, certified=certified)
     settings["log"] = _log_function(values["logger"])

@@ -240,7 +240,7 @@ BARE = """
 import json, sys
 import _pystuck
 import pystuck
-settings = pystuck._run.native_settings(pystuck._options.check({"unix_socket": sys.argv[1]}))
+settings = pystuck._run.native_settings(pystuck._server_options.check({"unix_socket": sys.argv[1]}))
 server = _pystuck.run_server({**settings, "unix_group": 65534, "unix_mode": 0o666})
 print(json.dumps({"unix_socket": server.unix_socket}), flush=True)
 sys.stdin.readline()

@@ -27,14 +27,14 @@ PAGES = (
 
 TABLE = """
 import json
-from pystuck import _options
+from pystuck import _server_options
 print(json.dumps([
     {
         "name": option.name, "help": option.help, "command": option.command,
         "variable": option.variable, "native": option.native, "default": option.shown_default(),
         "expected": option.kind.expected,
     }
-    for option in _options.OPTIONS
+    for option in _server_options.OPTIONS
 ]))
 """
 
@@ -156,8 +156,8 @@ def test_the_limits_that_are_documented_are_those_of_the_table() -> None:
 NATIVE = """
 import json
 import _pystuck, pystuck
-from pystuck import _options, _run
-settings = _run.native_settings(_options.check({"port": 0}))
+from pystuck import _server_options, _run
+settings = _run.native_settings(_server_options.check({"port": 0}))
 def attempt(settings):
     try:
         _pystuck.run_server(settings).close()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "names.h"
+#include "thread_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>

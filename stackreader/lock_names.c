@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "lock_words.h"
+#include "lock_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct search {
         names[NAMES_MAX]; /* the addresses of the names in the code: of attributes and globals */
     size_t name_count;
     int reads;
-    char path[LOCK_WORDS_MAX + 1];
+    char path[LOCK_NAME_MAX + 1];
     size_t len;
 };
 
@@ -220,8 +220,8 @@ static bool look_into_globals(struct search *s, const struct raw_frame *frame, i
 }
 
 /* Looks first for paths without attributes and items, and then for longer and longer paths. */
-struct report_text lock_words(const struct python *py, struct value_room *room, struct arena *arena,
-                              const struct raw_frame *frame, uint64_t object)
+struct report_text lock_name(const struct python *py, struct value_room *room, struct arena *arena,
+                             const struct raw_frame *frame, uint64_t object)
 {
     const struct code_shape *shape = value_shape(py, room, frame->code);
     struct search s = {.py = py, .object = object};

@@ -3,8 +3,8 @@
  * Reads what the module threading knows about a thread, from the objects of this module in the
  * memory of the process.
  */
-#ifndef STACKREADER_NAMES_H
-#define STACKREADER_NAMES_H
+#ifndef STACKREADER_THREAD_NAMES_H
+#define STACKREADER_THREAD_NAMES_H
 
 #include "python_process.h"
 #include "report.h"
