@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Reads the settings of a server by name from the dict that run_server() passes. The table in
- * pystuck/_server_options.py has checked the values and has filled in the defaults, so this file has no
- * defaults.
+ * pystuck/_server_options.py has checked the values and has filled in the defaults, so this file
+ * has no defaults.
  *
  * Errors are sticky. After the first one the Python exception stays set, and later reads return 0
  * or NULL, so that callers check only ps_settings_dict_end().
