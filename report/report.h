@@ -144,8 +144,8 @@ struct report_target {
     struct report_text path, local, remote, tcp_state;
     int64_t peer_pid;
     struct report_text wchan, mount;
-    int own_end; /* enum report_bool. True: the process of the call has the other end of its pipe or
-                  * socket, too. False: only the process peer_pid has it */
+    int own_end; /* enum report_bool. True: the process of the call has the other end of the pipe or
+                  * socket, too. False: only the process peer_pid has the other end */
 };
 
 /* A descriptor for which poll, select or epoll_wait waits. */
@@ -220,16 +220,16 @@ struct report_thread {
     REPORT_LIST(struct report_hold) holds;
     report_texts notes; /* conclusions of the diagnosis about the thread, one line each */
     int64_t switches;   /* how many times the thread had stopped running before its frames and its
-                         * system call were read: if it still has this number, it has not run since.
-                         * Set if the thread waits for another process */
+                         * system call were read: if the number is still the same, the thread has
+                         * not run since. Set if the thread waits for another process */
 };
 
 /* A greenlet that has begun and is suspended.
  *
  * thread: the id of the thread that can run it. waits: the kinds "hub" (its hub will run it) and
- * "io" (its words are the number of a descriptor) occur only here. If the kind is "greenlet", the
- * object is unknown and there are words, then it waits for the ends of several greenlets: these
- * words. */
+ * "io" (its words are the number of a descriptor) occur only here. If the kind is "greenlet", and
+ * `words` is known but `object` is not, the greenlet waits for the ends of several greenlets, which
+ * `words` lists. */
 struct report_greenlet {
     struct report_text id, repr;
     int repr_status; /* enum report_status */

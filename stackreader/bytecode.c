@@ -142,9 +142,9 @@ static unsigned char original(const struct python *py, const struct bytecode *b,
 /* Puts the original instructions back into b->units, in place of the instructions with which a
  * debugger has replaced them. Returns false if the original instructions cannot be found.
  *
- * run_server cannot check the offsets of the arrays with the original instructions, because only
- * a debugger creates these arrays. So this function checks that the result is valid: each
- * instruction exists, and the last one ends where the code ends. */
+ * The original instructions are in two arrays. run_server cannot check the offsets of these arrays,
+ * because only a debugger creates the arrays. So this function checks that the result is valid:
+ * each instruction exists, and the last one ends where the code ends. */
 static bool restore(const struct python *py, const struct code_shape *shape, struct bytecode *b)
 {
     struct originals from;

@@ -65,10 +65,10 @@ struct try_block {
 size_t bytecode_try_blocks(const struct bytecode *b, int64_t offset,
                            struct try_block blocks[TRY_BLOCKS_MAX]);
 
-/* True if there is a handler of exceptions that begins after the instruction at `since` and at or
- * before the one at `present`, and that handles exceptions of an instruction at or before `since`.
- * Offsets are in bytes. Up to 3.10, the answer is always false, because a jump leads to each
- * handler. */
+/* True if there is a handler of exceptions that begins after the offset `since` and not after the
+ * offset `present`, and that handles exceptions of an instruction at or before `since`. Both
+ * offsets are those of instructions, in bytes. Up to 3.10, code has no table of handlers: this
+ * function returns false, and the instructions that jump lead to the handlers. */
 bool bytecode_handler_between(const struct bytecode *b, int64_t since, int64_t present);
 
 /* Fills *to if the block is a `with` block. Returns false if it is a block of another kind. */

@@ -44,8 +44,9 @@ struct code_cache {
     unsigned checks;      /* how many stacks were checked: see struct code */
     unsigned char *lines; /* LINES_ROOM bytes: room for a copy of one table of lines */
     uint64_t type;        /* the address of the type of code objects; 0: not known yet */
-    bool in_order; /* read the texts of a code object after its members: the memory must not return
-                    * texts that it has read before. Needed for code_is_same */
+    bool in_order; /* true: after the members of a code object were read, the memory forgets what it
+                    * has read. So the texts of the object are read later than its members. Needed
+                    * for code_is_same */
 };
 
 /* Empties the cache. Call this function before the first use of the cache. */
@@ -60,9 +61,10 @@ struct code *code_read(const struct python *py, struct code_cache *cache, struct
 
 /* True if the members of a code object are the same as when the object was read. If so, the object
  * has not been freed or replaced since then, and all values that were read from the object, from
- * its strings and from its tables are right. This requires that the object was read with
- * cache->in_order, or for a thread that had not run since the memory forgot what was read. If the
- * members have changed, the next code_read() reads the object again. */
+ * its strings and from its tables are right. But they are right only if cache->in_order was set
+ * when the object was read, or if the thread that has this code on its stack had not run between
+ * the last memory_forget() and the reading of the object. If the members have changed, the next
+ * code_read() reads the object again. */
 bool code_is_same(const struct python *py, struct code *code);
 
 /* Returns the line of the instruction at `offset`, in bytes from the first instruction, or

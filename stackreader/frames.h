@@ -55,9 +55,9 @@ struct raw_stack {
 void frames_read(const struct python *py, uint64_t thread, pid_t native_id,
                  struct raw_stack *stack);
 
-/* Like frames_read, for a thread that is assumed not to have run since it had this activity. The
- * memory must have forgotten what was read before that moment; it keeps what was read since then.
- * FRAMES_EXACT is true only if frames_have_not_run returns true afterwards. */
+/* Like frames_read, for a thread that is assumed not to have run since its activity was `activity`.
+ * The caller must have made the memory forget what was read before that moment. What was read since
+ * then is kept. FRAMES_EXACT is true only if frames_have_not_run returns true afterwards. */
 void frames_read_since(const struct python *py, uint64_t thread, int64_t activity,
                        struct raw_stack *stack);
 

@@ -297,8 +297,9 @@ static void look_at_section(struct search *s, const struct locate_files *files,
     files->close(files, data, size);
 }
 
-/* Finds the Pythons that export no symbols: in the data of executables and libraries, which their
- * files initialize, and in the memory behind it, which is initialized with zeros (.bss). */
+/* Finds the Pythons that export no symbols. Searches the writable data of executables and libraries
+ * for _PyRuntime, and the memory behind these data, which is initialized with zeros (.bss). If
+ * `files` is not NULL, also looks for the section of _PyRuntime in each file. */
 static void find_hidden(struct search *s, const struct locate_files *files)
 {
     const struct mapping *m, *end = s->mappings->items + s->mappings->count;

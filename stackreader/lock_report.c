@@ -162,7 +162,7 @@ static struct report_text handler_text(const struct lock_reporting *l, uint64_t 
     return (struct report_text){text, type.len + 1 + name.len};
 }
 
-/* Returns what the code of a frame calls the object of a wait. */
+/* Returns the name that the object of a wait has in the code of a frame, such as "self.lock". */
 static struct report_text words_of_wait(const struct lock_reporting *l,
                                         const struct raw_frame *frame, const struct wait_fact *fact,
                                         const struct lock_object *o)
@@ -476,8 +476,9 @@ static void add_detail(struct report_object *to, const char *name, struct report
         to->detail.items[to->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
 }
 
-/* The attributes of objects that are numbers of interest. Only a BoundedSemaphore knows how many
- * threads may acquire it. */
+/* The attributes from which the numbers in the detail of an object are read. Only a
+ * BoundedSemaphore has _initial_value, which is the number of threads that may acquire it at the
+ * same time. */
 static const struct {
     enum lock_kind kind;
     const char *attribute, *detail;

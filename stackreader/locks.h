@@ -39,9 +39,9 @@ bool lock_has_futex(const struct python *py, enum lock_kind kind, uint64_t objec
  * the buffer of an io.TextIOWrapper. Returns 0 if the object is no such file. */
 uint64_t lock_buffer_of(const struct python *py, uint64_t file);
 
-/* If a thread that waits in the kernel for the futex at this address waits for the lock of the
- * buffer, returns the address of the word with the ident of the thread that has the lock, or with
- * 0. Else returns 0. */
+/* A word of the buffer contains the ident of the thread that has the lock of the buffer, or 0 if no
+ * thread has it. Returns the address of this word if a thread that waits in the kernel for the
+ * futex at the address `futex` waits for this lock. Else returns 0. */
 uint64_t lock_buffer_owner(const struct python *py, uint64_t buffer, uint64_t futex);
 
 #endif

@@ -53,7 +53,8 @@ static bool are_small(const struct memory_piece *pieces, size_t count)
     return total <= PAGES_AT_ONCE;
 }
 
-/* Adds the pages of a piece that are not kept to `wanted`, and takes places for them. */
+/* Adds each page of a piece to `wanted` if there is no copy of the page yet, and takes a place for
+ * it. */
 static void add_missing(struct memory_pages *p, const struct memory_piece *piece,
                         struct memory_piece *wanted, size_t *count)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The memory of a process, of which whole pages are read and kept. The many small reads of a report
- * are of few pages, and most of their cost is that of the system calls.
+ * Reads the memory of a process in whole pages, and keeps copies of the pages. A report needs many
+ * small reads, but these are of few pages, and most of the time of a small read is spent in its
+ * system call.
  */
 #ifndef STACKREADER_MEMORY_PAGES_H
 #define STACKREADER_MEMORY_PAGES_H
@@ -12,7 +13,7 @@
 #define PAGES_KEPT    1024 /* a power of 2 */
 #define PAGES_AT_ONCE 64   /* the most pages that one read may need; larger reads keep no copies */
 
-/* A page of which a copy is kept, if its generation is that of struct memory_pages. */
+/* A page. There is a copy of the page if `generation` is equal to that of struct memory_pages. */
 struct kept_page {
     uint64_t number; /* the address, in pages */
     uint64_t generation;

@@ -19,8 +19,8 @@ enum operation {
     OP_LOAD_DEREF,  /* the value of a cell */
     OP_LOAD_GLOBAL, /* from 3.11 on, bit 0 of the argument is not a part of the index */
     OP_LOAD_NAME,
-    OP_LOAD_ATTR,   /* from 3.12 on, bit 0 of the argument is not a part of the index. If it is set,
-                     * the attribute is called as a method */
+    OP_LOAD_ATTR,   /* from 3.12 on, bit 0 of the argument is not a part of the index. If bit 0 is
+                     * set, the attribute is called as a method */
     OP_LOAD_METHOD, /* up to 3.11: an attribute that is called as a method */
     OP_POP_TOP,
     OP_FOR_ITER,

@@ -31,12 +31,13 @@ uint64_t pool_max_workers(const struct python *py, const struct pool *pool);
 size_t pool_queued(const struct python *py, const struct pool *pool,
                    uint64_t futures[POOL_QUEUED_MAX]);
 
-/* Returns a future of a set that is not done; 0 if there is none, or if the set cannot be read. If
- * a thread computes one of these futures, returns such a future. Sets *count to the number of
- * futures that are not done. Looks at the first POOL_QUEUED_MAX entries of the set. */
+/* Returns a future from a set of futures: one that is not done, and that a thread computes if there
+ * is such a future. Returns 0 if all futures are done, or if the set cannot be read. Sets *count to
+ * the number of futures that are not done. Looks at the first POOL_QUEUED_MAX entries of the set.
+ */
 uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count);
 
-/* The most processes of a multiprocessing.Pool that are listed. */
+/* The processes of a multiprocessing.Pool are listed only if there are at most this many. */
 #define POOL_PROCESSES_MAX 64
 
 /* Lists the IDs of the worker processes of a multiprocessing.Pool. result: a result that the pool

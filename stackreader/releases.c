@@ -50,7 +50,7 @@ static uint64_t local(const struct python *py, const struct raw_frame *frame, ui
     return value;
 }
 
-/* True if an instruction accesses an attribute, which it may then call as a method. */
+/* True if an instruction accesses an attribute, perhaps in order to call it as a method. */
 static bool is_attribute(const struct walk *w)
 {
     return w->opcode->operation == OP_LOAD_ATTR || w->opcode->operation == OP_LOAD_METHOD;
@@ -72,9 +72,9 @@ static bool copy_attribute(const struct python *py, const struct tuple *names, c
            copy_name(py, names, py->offsets->minor >= 12 ? w->argument >> 1 : w->argument, to);
 }
 
-/* Returns the Lock or RLock that is an attribute of an object, or 0. Finds attributes of the object
- * and of its class. An attribute of the class that is no lock may be a property, whose value is not
- * known. */
+/* Returns the value of the attribute of `object` that the instruction *w accesses; 0: not known. If
+ * only the class of the object has the attribute, its value is known only if it is a Lock or RLock:
+ * it could also be a property, whose value is not stored. */
 static uint64_t attribute(const struct python *py, const struct tuple *names, const struct walk *w,
                           uint64_t object)
 {

@@ -228,9 +228,9 @@ static bool add_lines(const struct making *m, struct report_finding *f, size_t c
 
 /* ---- The finding ----------------------------------------------------------------------------- */
 
-/* Appends the id of a node to a list. If the node is in another process than the one that the
- * finding belongs to, puts the id of the node's process in front. If only the node's process has an
- * id, adds this id. */
+/* Appends the id of a node to a list. If the finding does not belong to the process of the node,
+ * puts the id of this process in front. In this case, if the node has no id, appends only the id of
+ * the process. */
 static bool add_id(const struct making *m, report_texts *list, size_t node)
 {
     struct buffer id __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
@@ -286,7 +286,8 @@ static enum report_certainty certainty_of(const struct making *m, size_t cycle)
     return CERTAINTY_KNOWN;
 }
 
-/* True if the findings are about several processes, and not about one of them. */
+/* True if the findings concern several processes of a report. False if they concern one process,
+ * even if the graph also has processes for which its threads wait. */
 static bool is_between(const struct wait_graph *g)
 {
     return g->process_count > 1 && !g->has_others;

@@ -34,10 +34,10 @@
  */
 bool diagnose_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g);
 
-/* Adds the findings about cycles with guesses. g: the graph without guesses. guessed: the graph of
- * the same process with guesses, after cycles_find(); it may be empty. Leaves out cycles with
- * nodes that can never continue, since these have a finding already. Returns false if there is no
- * memory. */
+/* Adds the findings about cycles that have guesses. g: the graph without guesses. guessed: the
+ * graph of the same process with guesses, after cycles_find(); it may be empty. Leaves out a cycle
+ * if one of its nodes can never continue according to g, since there is a finding about this
+ * already. Returns false if there is no memory. */
 bool diagnose_perhaps_deadlocks(struct report *r, report_findings *list, const struct wait_graph *g,
                                 const struct wait_graph *guessed);
 

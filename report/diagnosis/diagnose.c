@@ -39,8 +39,9 @@ static bool add_blockers(struct report *r, struct report_process *process,
     return make_guessed(&guessed, process, true) && diagnose_blockers(r, process, g, &guessed);
 }
 
-/* Adds the findings of all kinds. Their order is: the signal that has ended the process; what can
- * never end by itself, or perhaps not; what stops all threads; what stops some threads. */
+/* Adds the findings except those of diagnose_blockers. Their order is: the signal that has ended
+ * the process; what can never continue; what can perhaps never continue; what stops all threads;
+ * what stops some threads. */
 static bool add_findings(struct report *r, struct report_process *process,
                          const struct wait_graph *g)
 {

@@ -17,13 +17,13 @@
  * another Python function, such as the function that ends the executors. */
 bool exit_waits_for_threads(const struct report_thread *thread);
 
-/* True if the thread is the main thread, and the program ends. If the thread waits, the finding
- * says for what. */
+/* True if the thread is the main thread, and the program ends. If this thread waits, the finding of
+ * diagnose_exit says for what. */
 bool exit_has_begun(const struct report_process *process, const struct report_thread *thread);
 
 /* Adds the finding if the program ends, and its main thread waits for other threads or runs Python
- * code. This is a function that was registered with atexit, or a __del__. g: the graph of the
- * process. Returns false if there is no memory. */
+ * code: a function that was registered with atexit, or a __del__. g: the graph of the process.
+ * Returns false if there is no memory. */
 bool diagnose_exit(struct report *r, struct report_process *process, const struct wait_graph *g);
 
 #endif

@@ -23,7 +23,8 @@ static bool is_in_asyncio(const report_frames *frames)
     return false;
 }
 
-/* True if a callback of asyncio's own loop is on the stack, and no other loop runs inside it. */
+/* True if a callback of asyncio's own loop is on the stack. False if the innermost function is in
+ * the module selectors: then another loop, which the callback runs, waits for events. */
 static bool is_in_callback(const report_frames *frames)
 {
     return frames->count > 0 && !place_is_in(frames->items[frames->count - 1].file, "selectors") &&
@@ -55,8 +56,8 @@ static const struct report_object *hub_of(const struct report_process *process,
     return NULL;
 }
 
-/* True if the hub of gevent cannot run: another greenlet runs in its thread, or one of its
- * callbacks. */
+/* True if the hub of gevent cannot run, because its thread runs another greenlet or a callback of
+ * the hub. frames: the frames of this thread. */
 static bool is_hub_blocked(const struct report_object *hub, const report_frames *frames)
 {
     static const char package[] = "/gevent/";

@@ -3,9 +3,10 @@
  * loop_finding: the finding that a loop of asyncio or trio, or a hub of gevent, is blocked: code
  * that it has called waits in a synchronous call, so that no other task or greenlet can run.
  *
- * The stack shows that a loop of asyncio is blocked: asyncio's Handle._run is on the stack, and the
- * innermost function waits for a lock or in a system call. Of the loops of uvloop and trio, a task
- * runs meanwhile. Code that computes is not reported, because it does not wait.
+ * A loop of asyncio is blocked if asyncio's Handle._run is on the stack, and the innermost function
+ * waits for a lock or in a system call. A loop of uvloop or trio is blocked if one of its tasks
+ * runs, and the thread of the loop waits. Code that computes is not reported, because it does not
+ * wait.
  */
 #ifndef REPORT_DIAGNOSIS_LOOP_FINDING_H
 #define REPORT_DIAGNOSIS_LOOP_FINDING_H

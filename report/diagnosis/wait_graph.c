@@ -22,8 +22,9 @@ struct wait_id {
 #define ID_MAX     1024
 #define DETAIL_MAX 16
 
-/* PEERS_MAX: a thread that waits for data in a pipe gets no edges if more threads than these could
- * write the data. PEER_WAITERS_MAX: how many threads that wait for data get edges. */
+/* PEERS_MAX: a thread that waits because of a pipe or socket gets no edges if the processes at both
+ * ends have more threads than this. PEER_WAITERS_MAX: the most threads that get edges because of
+ * pipes and sockets. */
 #define PEERS_MAX        128
 #define PEER_WAITERS_MAX 256
 
@@ -202,7 +203,8 @@ static bool depends_on_holders(const struct report_object *o)
     return text_is(o->kind, "future") || text_is(o->kind, "pool");
 }
 
-/* True if it is a guess that the only holder of a lock has it. */
+/* True if the object is a lock with only one possible holder, and it is a guess that this holder
+ * has the lock. */
 static bool is_guessed(const struct report_object *o)
 {
     return o->holder_status == HOLDER_NOT_KNOWN && o->holders.count == 1 &&
@@ -224,7 +226,8 @@ static bool is_certain(int certainty)
     return certainty == CERTAINTY_KNOWN || certainty == CERTAINTY_SEEN;
 }
 
-/* True if a hold may be an edge of the graph. hold: NULL if the report does not have it. */
+/* True if a hold may be an edge of the graph. hold: NULL if the report does not contain the hold.
+ */
 static bool is_edge(const struct wait_graph *g, const struct report_hold *hold)
 {
     return !hold || is_certain(hold->certainty) ||
@@ -325,9 +328,10 @@ bool wait_is_for_process(const struct report_wait *wait)
     return text_is(wait->kind, "process") || wait_is_for_peer(wait);
 }
 
-/* True if the kernel reports that the thread does not wait, or that its wait has a timeout although
- * the graph has no such waits. Also true if the frames of the thread may be of different moments.
- * The timeout is the fourth argument of futex(2). */
+/* True if the kernel contradicts the wait of a thread: the thread runs, or it does not wait for a
+ * process but is in a system call other than futex. Also true if futex has a timeout (its fourth
+ * argument), unless the graph has edges for waits that end by themselves. Also true if the frames
+ * of the thread may be of different moments. */
 static bool contradicts(const struct wait_graph *g, const struct report_thread *t)
 {
     const struct report_syscall *call = t->syscall;
@@ -418,8 +422,9 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t actor)
     return find_thread(g, node->process, loop->holders.items[0]);
 }
 
-/* Adds the edges of a task or greenlet. If no other edge is certain, adds an edge to the thread
- * that runs it, because it can continue only if this thread continues. */
+/* Adds the edges from a task or greenlet, `actor`, to what the actor waits for. If no such edge is
+ * certain, adds an edge to the thread that runs the actor, because the actor can continue only if
+ * this thread continues. */
 static void add_run_edges(struct wait_graph *g, size_t actor)
 {
     struct wait_node *node = &g->nodes[actor];
@@ -466,10 +471,11 @@ static void add_thread_edges(struct wait_graph *g, struct wait_node *from, size_
         add_edge(g, from, wait_graph_first_thread(g, process) + i);
 }
 
-/* Adds the edges of a thread that waits because of a pipe or socket whose other end the process
- * `peer` has. If the thread's own process has the other end, too, its own threads could also write
- * to a pipe from which the thread reads, and so could signal handlers: there are no edges in this
- * case. For a full pipe to which the thread writes, there are also edges to its own threads. */
+/* Adds the edges of a thread that waits because of a pipe or socket: to the threads of the process
+ * `peer`, which has the other end. If the thread's own process has the other end, too, the threads
+ * of its own process could also end the wait. In this case, a thread that writes to a full pipe has
+ * edges to these threads, too. A thread that reads has no edges at all, because signal handlers
+ * could also write to the pipe. */
 static void add_peer_edges(struct wait_graph *g, struct wait_node *node, size_t peer)
 {
     const struct report_thread *t = node->item;
@@ -622,7 +628,7 @@ bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *
     return !has_guessed_edges(process, has_timed) || make(g);
 }
 
-/* The most other processes that are in a graph. */
+/* The largest number of other processes in a graph. */
 #define OTHERS_MAX 64
 
 static void convert(const struct report_other *from, struct report_process *to)

@@ -21,7 +21,7 @@
  *
  * wait_graph_make_guessed() adds edges for the first two of these facts.
  *
- * A task or greenlet of which no other edge is certain has an edge to the thread that runs it.
+ * A task or greenlet that has none of these edges has an edge to the thread that runs it.
  *
  * The time to make a graph is n log n for n nodes, ids and holds. A node is found by its id in
  * log n.
@@ -75,10 +75,11 @@ struct wait_graph {
  * no memory. Call wait_graph_free in either case. */
 bool wait_graph_make(struct wait_graph *g, const struct report_process *processes, size_t count);
 
-/* Like wait_graph_make, for one process, but also adds edges that are not certain: from each lock
- * to its only holder if it is a guess that this holder has the lock; and, if has_timed is true,
- * those of threads whose wait ends by itself after some time. Leaves the graph empty, and returns
- * true, if there are no such edges. */
+/* Like wait_graph_make, for one process, but also adds two kinds of edges that are not certain. The
+ * first kind leads from a lock to its only holder, if it is a guess that this holder has the lock.
+ * The second kind leads from a thread to what it waits for, if the wait ends by itself after some
+ * time; these edges are added only if has_timed is true. If there are no edges of these kinds,
+ * leaves the graph empty and returns true. */
 bool wait_graph_make_guessed(struct wait_graph *g, const struct report_process *process,
                              bool has_timed);
 void wait_graph_free(struct wait_graph *g);
@@ -87,9 +88,9 @@ void wait_graph_free(struct wait_graph *g);
  */
 bool wait_graph_make_with_others(struct wait_graph *g, const struct report_process *process);
 
-/* Returns the process whose point of view sentences have: a name of a node of another process has
- * the name of its process behind it. This is g->viewer if the graph has other processes, or else
- * the process of the node. */
+/* Returns the index of the process from whose point of view a sentence about the node is written.
+ * In the sentence, a node of another process has the name of that process behind its own name. The
+ * result is g->viewer if g->has_others is true, else the process of the node. */
 size_t wait_graph_viewer(const struct wait_graph *g, size_t node);
 
 /* Returns the node of the first thread of a process; the other threads follow it. node: the node of
@@ -105,17 +106,18 @@ size_t wait_graph_find(const struct wait_graph *g, size_t process, struct report
 /* Returns the id that a node has in the report about its process. */
 struct report_text wait_graph_id(const struct wait_graph *g, size_t node);
 
-/* Returns the thread that runs the loop of a task, or a greenlet. Returns NO_NODE if this thread is
- * not known, and for all other nodes. */
+/* Returns the node of the thread that runs a greenlet, or the loop of a task. Returns NO_NODE if
+ * this thread is not known. actor: the node of the greenlet or task; for any other node, the result
+ * is NO_NODE. */
 size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
 
 /* Returns what a node waits for. NULL: the node is an object or a process, or is not known to wait.
  */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
-/* wait_is_for_process returns true if a wait is for another process, as the kernel reports it: for
- * its end, or because it has the other end of a pipe or socket, or a file lock. wait_is_for_peer
- * returns true only in the latter case. */
+/* wait_is_for_process returns true if, as the kernel reports, the wait is for another process:
+ * until this process ends, or because it has the other end of a pipe or socket, or a lock of a file.
+ * wait_is_for_peer returns false for the end of a process, and true for the other waits. */
 bool wait_is_for_process(const struct report_wait *wait);
 bool wait_is_for_peer(const struct report_wait *wait);
 

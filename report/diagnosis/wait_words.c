@@ -283,8 +283,8 @@ static bool is_for_end(const struct wait_graph *g, const struct parts *p)
            text_is(p->wait->kind, "greenlet") || text_is(p->wait->kind, "process");
 }
 
-/* Appends ", where 2 of 3 threads have arrived" for a barrier, and ", of which 1 is not" for the
- * items of a queue that must be done. */
+/* Appends the numbers of a barrier or queue. For a barrier: ", where 2 of 3 threads have arrived".
+ * For a queue of which all items must be done: ", of which 1 is not". */
 static void put_numbers(struct buffer *out, const struct parts *p)
 {
     const struct report_text parties = object_detail(p->object, "parties");

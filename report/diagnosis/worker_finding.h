@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * worker_finding: finds threads that wait for a result which no worker process computes. A
- * multiprocessing.Pool starts a new worker for one that has ended, but the task of that worker is
- * lost.
+ * multiprocessing.Pool replaces a worker that has ended by a new worker, but the task of the ended
+ * worker is lost.
  */
 #ifndef REPORT_DIAGNOSIS_WORKER_FINDING_H
 #define REPORT_DIAGNOSIS_WORKER_FINDING_H
@@ -19,8 +19,8 @@
  * are known to wait for tasks. */
 bool worker_is_missing(const struct wait_graph *g, size_t object);
 
-/* Adds a finding for each thread of the process that waits for such a result. Returns false if
- * there is no memory. */
+/* Adds a finding for each thread of the process that waits for a result for which worker_is_missing
+ * returns true. Returns false if there is no memory. */
 bool diagnose_workers(struct report *r, struct report_process *process, const struct wait_graph *g);
 
 #endif
