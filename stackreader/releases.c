@@ -218,7 +218,7 @@ static bool is_call(const struct walk *w)
 }
 
 /* Moves *w to the first call after the instruction *at. Returns false if a jump or the end of the
- * function precedes it. */
+ * function comes before a call. */
 static bool walk_to_call(const struct bytecode *b, const struct walk *at, struct walk *w)
 {
     *w = *at;
@@ -227,8 +227,8 @@ static bool walk_to_call(const struct bytecode *b, const struct walk *at, struct
     return is_call(w);
 }
 
-/* Returns the offset of the last instruction that accesses the attribute `acquire` of `object`, and
- * whose call precedes the present instruction; -1 if there is no such instruction. */
+/* Looks for instructions that access the attribute `acquire` of `object`. Returns the offset of the
+ * last one for which the next call is also before the present instruction; -1 if there is none. */
 static int64_t acquired_at(const struct python *py, const struct value_room *room,
                            const struct code_shape *shape, const struct raw_frame *frame,
                            const struct tuple *names, uint64_t object)
@@ -271,8 +271,9 @@ static size_t until_finally(const struct python *py, struct value_room *room,
     return n;
 }
 
-/* True if the instruction `at` is the access in a statement such as `lock.acquire()`, without
- * arguments, and the frame has executed this statement. */
+/* True if the instruction `at`, which accesses an attribute, is part of a statement such as
+ * `lock.acquire()`, without arguments, and the frame has executed this statement. present: the
+ * offset of the present instruction. */
 static bool is_statement(const struct bytecode *b, int minor, const struct walk *at,
                          int64_t present)
 {

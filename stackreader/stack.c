@@ -75,8 +75,8 @@ static bool has_codes(const struct python *py, const struct raw_stack *stack)
     return true;
 }
 
-/* Reads the stack of a thread that is assumed not to have run since it had this activity. Returns
- * false if it has run, or if its stack cannot be exact for another reason. */
+/* Reads the stack of a thread that is assumed not to have run since its activity was `activity`.
+ * Returns false if the thread has run, or if its stack cannot be exact for another reason. */
 static bool try_since(const struct python *py, struct code_cache *cache, struct arena *arena,
                       uint64_t thread, pid_t native_id, int64_t activity, struct raw_stack *stack)
 {

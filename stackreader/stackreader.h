@@ -77,9 +77,10 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
  * of subinterpreters. */
 int64_t stackreader_activity(const struct stackreader *r, size_t index);
 
-/* Sets process->greenlets and process->tasks, which the reader cannot read, to empty arrays if the
- * program cannot have any: no interpreter has imported greenlet, or asyncio.tasks. Otherwise
- * leaves them unknown. */
+/* Sets process->greenlets to an empty array if no interpreter has imported greenlet, and
+ * process->tasks if no interpreter has imported asyncio.tasks. In these cases, the program cannot
+ * have greenlets or tasks. Otherwise leaves the member unknown, because the reader cannot read
+ * greenlets and tasks. */
 void stackreader_set_absent(const struct stackreader *r, struct arena *arena,
                             struct report_process *process);
 

@@ -447,8 +447,8 @@ static const struct loops_entry *find_loops(const struct python *py, struct valu
     return e;
 }
 
-/* Adds the loop if the object in a slot of the value stack is a generator. Returns the number of
- * loops. */
+/* Sets *to if `object`, the value of a slot of the value stack, is a generator. Returns the number
+ * of loops that were added: 1 or 0. */
 static size_t add_loop(const struct python *py, uint64_t object, int64_t enter,
                        struct generator_loop *to)
 {
@@ -461,8 +461,9 @@ static size_t add_loop(const struct python *py, uint64_t object, int64_t enter,
     return 1;
 }
 
-/* From 3.14 on, frames store the depth of their value stack. Looks at all slots, and takes the same
- * loop for `enter` of each of them. */
+/* From 3.14 on, frames store the depth of their value stack. So this function looks for generators
+ * in all slots. It is not known which loop runs which generator: `enter` of all results is that of
+ * the last loop of *e. */
 static size_t search_stack(const struct python *py, const struct code_shape *shape,
                            const struct raw_frame *frame, const struct loops_entry *e,
                            struct generator_loop loops[LOOPS_MAX])

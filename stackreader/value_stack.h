@@ -105,10 +105,10 @@ size_t value_stack_generators(const struct python *py, struct value_room *room,
                               struct generator_loop loops[LOOPS_MAX]);
 
 /* Finds the C function that a frame calls. frame: the innermost frame of a thread. Returns false if
- * the frame is not in a call of a C function, or if this is not known. If the callable is an object
- * of another type, such as functools.partial, also returns false, but sets the values of the call.
- A thread that has just
- * returned from the call, and has not executed the next instruction yet, is not in the call. */
+ * the frame is not in a call of a C function, or if this is not known. If the callable is neither a
+ * C function nor a method of C, but for example a functools.partial, also returns false, but sets
+ * the members `values`, `count` and `is_timed` of *call. A thread that has just returned from the
+ * call, and has not executed the next instruction yet, is not in the call. */
 bool value_stack_call(const struct python *py, struct value_room *room,
                       const struct raw_frame *frame, struct c_call *call);
 

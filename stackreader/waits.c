@@ -112,8 +112,9 @@ static bool has_timeout(const struct gathering *g, const struct raw_frame *frame
     return value && !object_type_is(g->py, object_type(g->py, value), "NoneType");
 }
 
-/* Sets the wait of a thread in concurrent.futures.wait or as_completed. If all futures must be
- * done, or if only one of them is not done, the thread waits for this future. */
+/* Sets the wait of a thread in concurrent.futures.wait or as_completed. If the thread waits until
+ * all futures are done, or if only one of them is not done, it waits for a future that is not done.
+ * Otherwise, it waits for the set of futures. */
 static void wait_for_futures(const struct gathering *g, const struct raw_frame *frame)
 {
     struct wait_fact *w = &g->facts->wait;
@@ -154,9 +155,9 @@ static void follow_stdlib(const struct gathering *g)
     }
 }
 
-/* Returns the index of the innermost frame that is not one of a function of the standard library
- * that the reader knows; 0 if there is no such frame. The program has its own words for what this
- * frame waits for: "jobs.mutex" for what Queue.put calls "self.mutex". */
+/* Returns the index of the innermost frame of the program: it runs none of the functions of the
+ * standard library that the reader knows. Returns 0 if there is no such frame. The program has its
+ * own words for what this frame waits for: "jobs.mutex" for what Queue.put calls "self.mutex". */
 static size_t frame_of_program(const struct gathering *g)
 {
     size_t i;
@@ -219,14 +220,14 @@ static bool wait_for_file(const struct gathering *g, uint64_t file, uint64_t fut
     return true;
 }
 
-/* True if a call may use a file: a method of a file, or print(). */
+/* True if a call may use a file: a method of a file, print() or input(). */
 static bool uses_file(const struct gathering *g, const struct c_call *call)
 {
     return strcmp(call->name, "print") == 0 || strcmp(call->name, "input") == 0 ||
            lock_buffer_of(g->py, call->self);
 }
 
-/* Sets the wait of a thread that calls a method of a file, or print(). */
+/* Sets the wait of a thread that calls a method of a file, print() or input(). */
 static void gather_file(const struct gathering *g, pid_t native_id, const struct c_call *call)
 {
     uint64_t futex;
@@ -356,8 +357,7 @@ static void add_with(const struct gathering *g, enum lock_kind kind, uint64_t ob
         hold->by_with = true;
 }
 
-/* True if the thread is already known to hold an object. first: the index of the first hold of the
- * present frame. */
+/* True if one of the holds of the thread, from the index `first` on, is a hold of the object. */
 static bool holds_since(const struct thread_facts *f, size_t first, uint64_t object)
 {
     size_t i;
@@ -412,8 +412,8 @@ static void add_generator(const struct gathering *g, uint64_t generator, size_t 
     add_acquired(g, &inner, frame, enter);
 }
 
-/* Adds the locks that the generator of a manager holds. manager: the result of the generator
- * function, which is decorated with @contextmanager. */
+/* Adds the locks that the generator of a manager holds. manager: the object that a function with
+ * the decorator @contextmanager has returned. */
 static void add_managed(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth)
 {
@@ -424,8 +424,8 @@ static void add_managed(const struct gathering *g, uint64_t manager, size_t fram
         add_generator(g, generator, frame, enter, depth);
 }
 
-/* Adds the locks that the generators hold over which the frame iterates. If other objects refer to
- * a generator, another thread may run it, so its locks are guesses. */
+/* Adds the locks that are held by the generators over which the frame iterates. If another object
+ * also refers to a generator, another thread may run this generator, so its locks are guesses. */
 static void add_loops(const struct gathering *g, size_t frame)
 {
     struct generator_loop loops[LOOPS_MAX];
@@ -452,8 +452,9 @@ static void add_loops(const struct gathering *g, size_t frame)
 
 #define CALLBACKS_MAX 1024 /* the most callbacks of one ExitStack that are looked at */
 
-/* Adds the locks that an ExitStack has entered with a callback: a tuple (is_sync, bound method
- * __exit__). Returns false if the callback cannot be read. */
+/* Adds the locks of one manager that an ExitStack has entered. callback: the entry of the manager
+ * in the ExitStack, a tuple (is_sync, bound method __exit__). Returns false if the entry cannot be
+ * read. */
 static bool add_callback(const struct gathering *g, uint64_t callback, size_t frame, int64_t enter,
                          int depth)
 {

@@ -116,8 +116,8 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
 /* wait_is_for_process returns true if, as the kernel reports, the wait is for another process:
- * until this process ends, or because it has the other end of a pipe or socket, or a lock of a file.
- * wait_is_for_peer returns false for the end of a process, and true for the other waits. */
+ * until this process ends, or because it has the other end of a pipe or socket, or a lock of a
+ * file. wait_is_for_peer returns false for the end of a process, and true for the other waits. */
 bool wait_is_for_process(const struct report_wait *wait);
 bool wait_is_for_peer(const struct report_wait *wait);
 
