@@ -72,6 +72,8 @@ static bool is_harmful(struct character c)
 
 static const char *escape_of(struct character c)
 {
+    if (c.code == '\n')
+        return "\\n";
     return c.code < 0x100 ? "\\x%02x" : "\\u%04x";
 }
 
@@ -110,10 +112,7 @@ static void print_escaped(FILE *stream, const char *text, size_t len, bool in_li
         if (len == 0)
             return;
         c = character_at(text, len);
-        if (c.code == '\n')
-            fputs("\\n", stream);
-        else
-            fprintf(stream, escape_of(c), c.code);
+        fprintf(stream, escape_of(c), c.code);
         text += c.len;
         len -= c.len;
     }
@@ -139,7 +138,7 @@ size_t text_fitting(const char *text, size_t len, size_t columns)
 
     for (i = 0; i < len; i += c.len) {
         c = character_at(text + i, len - i);
-        used += is_harmful(c) ? (size_t)snprintf(NULL, 0, escape_of(c), c.code) : 1;
+        used += is_harmful(c) || c.code < ' ' ? (size_t)snprintf(NULL, 0, escape_of(c), c.code) : 1;
         if (used > columns)
             break;
     }

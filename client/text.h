@@ -27,9 +27,9 @@ void text_print_name(FILE *stream, const char *text, size_t len);
 /* True if the text contains nothing that text_print() would escape. */
 bool text_is_harmless(const char *text);
 
-/* Returns how many of the len bytes fit into the given number of columns when text_print() writes
- * them to a terminal. The text must have no newlines or tabs. A character counts as one column. An
- * escaped character counts as the columns of its escape sequence. */
+/* Returns how many of the len bytes fit into the given number of columns when text_print_name()
+ * writes them. A character counts as one column. An escaped character counts as the columns of its
+ * escape sequence. */
 size_t text_fitting(const char *text, size_t len, size_t columns);
 
 /* Returns the number of columns of standard output; 80 if standard output is not a terminal. */

@@ -39,7 +39,7 @@ static void print_line(FILE *stream, int address_width, const char *pid, const c
                            command);
     if (isatty(fileno(stream)))
         len = text_fitting(line, len, (size_t)text_width());
-    text_print(stream, line, len);
+    text_print_name(stream, line, len); /* a socket's name may contain a newline */
     fputc('\n', stream);
     free(line);
 }

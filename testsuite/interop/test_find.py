@@ -346,10 +346,24 @@ def test_command_lines_are_one_line_each_and_do_no_harm_to_a_terminal(
 ) -> None:
     pid = start_debuggee("plain.py", arguments=("", NASTY)).pid
     wait_until(lambda: addresses(pid), "the program to be listed")
+    shown = " '''\\x1b[31m\\x07 \xe4 \\x7f\\x9b\\u202e'''"
     (row,) = listed(pid)
-    assert row["COMMAND"].endswith(" '''\x1b[31m\x07 \xe4 \x7f\x9b\u202e'''")
+    assert row["COMMAND"].endswith(shown)
     (line,) = [line for line in list_on_a_terminal(300) if line.startswith(f"{pid:7} ")]
-    assert line.endswith(" '''\\x1b[31m\\x07 \xe4 \\x7f\\x9b\\u202e'''")
+    assert line.endswith(shown)
+
+
+def test_the_name_of_a_socket_cannot_look_like_a_line(start_debuggee: Start) -> None:
+    name = f"@{os.getpid()}\n    77  x\t\x1b"
+    pid = start_debuggee("plain.py", unix_socket=name).pid
+    wait_until(lambda: f"\n{pid:7} " in pystuck("--list").stdout, "the program to be listed")
+    shown = f"  @{os.getpid()}\\n    77  x\\x09\\x1b  "
+    for lines in (pystuck("--list").stdout.splitlines(), list_on_a_terminal(300)):
+        (line,) = [line for line in lines if line.startswith(f"{pid:7} ")]
+        assert shown in line
+        assert not [line for line in lines if line.startswith("    77 ")]
+    wide = len(shown) + 29  # the columns before the address, and a part of its escapes
+    assert max(map(len, list_on_a_terminal(wide - 6))) <= wide - 6
 
 
 @pytest.mark.parametrize("columns", [40, 100])
@@ -361,7 +375,7 @@ def test_lines_are_cut_on_a_terminal_and_nowhere_else(start_debuggee: Start, col
     assert max(map(len, lines)) <= columns
     assert len(line) > columns - 4
     (row,) = listed(pid)
-    assert row["COMMAND"].endswith("\xe4\x1b" * 500)
+    assert row["COMMAND"].endswith("\xe4\\x1b" * 500)
 
 
 def test_a_list_that_cannot_be_written_is_an_error(stuck: Debuggee) -> None:
