@@ -2,14 +2,14 @@
 # Completion of pystuck(1) for fish. The options are those in its help.
 
 function __pystuck_pids
-    pystuck --list 2>/dev/null | awk 'NR > 1 {
+    pystuck --list 2>/dev/null | awk '$1 ~ /^[0-9]+$/ {
         pid = $1; sub(/^ *[^ ]+ +[^ ]+ [^ ]+ +[^ ]+ +/, ""); print pid "\t" $0 }'
 end
 
 complete -c pystuck -f
 for line in (pystuck --help 2>/dev/null | string match -r '^ +-.*')
-    set -l name (string match -rg -- '--([a-z-]+)' $line)[1]
-    set -l argument (string match -rg -- '--[a-z-]+ ([A-Z]+)' $line)
+    set -l name (string match -r -- '--([a-z-]+)' $line)[2]
+    set -l argument (string match -r -- '--[a-z-]+ ([A-Z]+)' $line)[2]
     set -l help (string replace -r '^ +(-., )?--[a-z-]+( [A-Z]+)? +' '' -- $line)
     switch "$name $argument"
         case 'pid PID'
