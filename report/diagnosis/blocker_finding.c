@@ -38,13 +38,17 @@ struct making {
 };
 
 /* Returns the process for which a thread waits. Returns NO_NODE if the thread waits for input from
- * the process, since this is the normal state of many threads. */
+ * the process, since this is the normal state of many threads, or if the report does not have the
+ * process. */
 static size_t process_of_wait(const struct wait_graph *g, size_t actor)
 {
     const struct report_wait *wait = wait_graph_wait(g, actor);
+    size_t found;
 
-    return text_is(wait->kind, "input") ? NO_NODE
-                                        : wait_graph_find(g, g->nodes[actor].process, wait->object);
+    if (text_is(wait->kind, "input"))
+        return NO_NODE;
+    found = wait_graph_find(g, g->nodes[actor].process, wait->object);
+    return found != NO_NODE && g->nodes[found].kind == NODE_PROCESS ? found : NO_NODE;
 }
 
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task
@@ -69,8 +73,9 @@ static size_t next_actor(const struct wait_graph *g, size_t actor)
 }
 
 /* Returns the last actor of the chain that begins with `actor`. Sets the blocker of all actors of
- * the chain, so the chains of all actors are followed in linear time. A chain has an end, since the
- * nodes of a cycle are stuck. */
+ * the chain, so the chains of all actors are followed in linear time. A chain has an end: a process
+ * ends it, and the other steps follow the only edges of nodes, so a cycle of such steps is a cycle
+ * of the graph, whose nodes are stuck. */
 static size_t follow(const struct making *m, size_t actor)
 {
     size_t last = actor, next, n;

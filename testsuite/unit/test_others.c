@@ -195,3 +195,13 @@ TEST(a_malicious_list_of_waits_for_input_makes_no_large_graph)
     conclude(&w);
     assert_false(w.r.arena.failed);
 }
+
+TEST(a_malicious_wait_for_a_process_that_is_a_thread_has_no_blocker)
+{
+    AUTO_WAITING w;
+
+    with_child(&w, 1);
+    thread_of(&w, "MainThread")->waits->object = literal("thread:MainThread");
+    thread_of(&w, "MainThread")->waits->certainty = CERTAINTY_LIKELY;
+    assert_findings(&w, "");
+}
