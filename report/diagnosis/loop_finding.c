@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "diagnosis/loop_finding.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "buffer.h"
@@ -38,22 +39,6 @@ static bool is_waiting(const struct report_thread *t)
     if (t->exact == BOOL_FALSE || t->state == STATE_RUNNING)
         return false;
     return t->waits || (t->syscall && t->syscall->name.data && !text_is(t->syscall->name, "futex"));
-}
-
-/* Returns the hub of gevent that a thread runs; NULL: none. */
-static const struct report_object *hub_of(const struct report_process *process,
-                                          const struct report_thread *t)
-{
-    size_t i;
-
-    for (i = 0; i < process->objects.count; i++) {
-        const struct report_object *o = &process->objects.items[i];
-
-        if (text_is(o->kind, "hub") && o->holders.count == 1 && t->id.data &&
-            text_equals(o->holders.items[0], t->id))
-            return o;
-    }
-    return NULL;
 }
 
 /* True if the hub of gevent cannot run, because its thread runs another greenlet or a callback of
@@ -107,20 +92,75 @@ const char *loop_words(const struct wait_graph *g, size_t task)
     return is_trio ? "trio loop" : "asyncio loop";
 }
 
+/* For each thread of the process: true if its hub or a task of its loop has been looked at. A
+ * malicious report may have many of them for one thread. */
+struct seen {
+    bool *threads;
+};
+
+static void seen_free(struct seen *seen)
+{
+    free(seen->threads);
+}
+
+static bool seen_make(struct seen *seen, const struct report_process *process)
+{
+    seen->threads = calloc(process->threads.count + 1, sizeof(*seen->threads));
+    return seen->threads;
+}
+
+/* Marks a thread. Returns true if it was marked before. node: a node of a thread in the graph. */
+static bool seen_before(const struct seen *seen, size_t node)
+{
+    const bool before = seen->threads[node];
+
+    seen->threads[node] = true;
+    return before;
+}
+
+/* Adds the findings about hubs of gevent. */
+static bool add_of_hubs(struct report *r, struct report_process *process,
+                        const struct wait_graph *g)
+{
+    struct seen seen __attribute__((cleanup(seen_free))) = {NULL};
+    size_t i, node;
+
+    if (!seen_make(&seen, process))
+        return false;
+    for (i = 0; i < process->objects.count; i++) {
+        const struct report_object *hub = &process->objects.items[i];
+        const struct report_thread *t;
+
+        if (!text_is(hub->kind, "hub") || hub->holders.count != 1)
+            continue;
+        node = wait_graph_find(g, 0, hub->holders.items[0]);
+        if (node >= process->threads.count || seen_before(&seen, node))
+            continue;
+        t = g->nodes[node].item;
+        if (is_waiting(t) && is_hub_blocked(hub, &t->frames) &&
+            !add(r, process, g, "gevent hub", node))
+            return false;
+    }
+    return true;
+}
+
 /* Adds the findings about loops whose callbacks are not on the stack, such as those of uvloop and
  * trio: a task of the loop runs, and the thread waits. */
 static bool add_of_tasks(struct report *r, struct report_process *process,
                          const struct wait_graph *g)
 {
     const size_t first = process->threads.count + process->greenlets.count;
+    struct seen seen __attribute__((cleanup(seen_free))) = {NULL};
     size_t i, node;
 
+    if (!seen_make(&seen, process))
+        return false;
     for (i = 0; i < process->tasks.count; i++) {
         const struct report_task *task = &process->tasks.items[i];
         const struct report_thread *t;
 
         node = text_is(task->state, "running") ? wait_graph_runner(g, first + i) : NO_NODE;
-        if (node == NO_NODE)
+        if (node >= process->threads.count || seen_before(&seen, node))
             continue;
         t = g->nodes[node].item;
         if (is_waiting(t) && t->frames.count > 0 && !is_in_asyncio(&t->frames) &&
@@ -134,15 +174,12 @@ bool diagnose_loops(struct report *r, struct report_process *process, const stru
 {
     size_t i;
 
-    for (i = 0; i < process->threads.count;
-         i++) { /* the first nodes of the graph are the threads */
+    /* The first nodes of the graph are the threads. */
+    for (i = 0; i < process->threads.count; i++) {
         const struct report_thread *t = &process->threads.items[i];
-        const struct report_object *hub = is_waiting(t) ? hub_of(process, t) : NULL;
 
         if (is_waiting(t) && is_in_callback(&t->frames) && !add(r, process, g, "asyncio loop", i))
             return false;
-        if (hub && is_hub_blocked(hub, &t->frames) && !add(r, process, g, "gevent hub", i))
-            return false;
     }
-    return add_of_tasks(r, process, g);
+    return add_of_hubs(r, process, g) && add_of_tasks(r, process, g);
 }

@@ -379,24 +379,6 @@ TEST(the_kernel_says_what_a_thread_does)
 
 /* ---- Stacks ---------------------------------------------------------------------------------- */
 
-/* Gives a thread a stack: files and functions, the outermost first. */
-static void set_stack(struct waiting *w, const char *thread, const char *const (*calls)[2],
-                      size_t count)
-{
-    struct report_thread *t = thread_of(w, thread);
-    size_t i;
-
-    t->frames.items = schema_make(&w->r.arena, &schema_frame, count);
-    t->frames.count = count;
-    for (i = 0; i < count; i++) {
-        t->frames.items[i].file = literal(calls[i][0]);
-        t->frames.items[i].function = literal(calls[i][1]);
-        t->frames.items[i].line = (int64_t)i + 1;
-    }
-}
-
-#define LIB "/usr/lib/python3.11/"
-
 TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
 {
     static const char *const calls[][2] = {{LIB "asyncio/base_events.py", "run_forever"},
@@ -410,7 +392,7 @@ TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
         .name = literal("clock_nanosleep"), .fd = REPORT_UNKNOWN, .left_ms = 59000};
     AUTO_WAITING w = waiting_make();
 
-    set_stack(&w, "main", calls, 3);
+    set_stack(&w, thread_of(&w, "main"), calls, 3);
     thread_of(&w, "main")->syscall = &call;
     assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
                         "(web.py:3), sleeps for another 59 s\n");
@@ -421,16 +403,38 @@ TEST(a_loop_that_a_synchronous_call_blocks_is_a_finding)
     call.name = literal("futex");
     assert_findings(&w, "");
     wait_for(&w, "main", "x", 3);
-    set_stack(&w, "main", calls, 3);
+    set_stack(&w, thread_of(&w, "main"), calls, 3);
     assert_findings(&w, "the asyncio loop of main is blocked by a synchronous call: handle "
                         "(web.py:3), waits for Lock x, holder not known\n");
     thread_of(&w, "main")->waits = NULL;
     call.name = literal("epoll_wait");
-    set_stack(&w, "main", idle, 2);
+    set_stack(&w, thread_of(&w, "main"), idle, 2);
     assert_findings(&w, "");
-    set_stack(&w, "main", own, 2);
+    set_stack(&w, thread_of(&w, "main"), own, 2);
     assert_findings(&w, "");
-    set_stack(&w, "main", calls, 2); /* the task itself has no frame: between two callbacks */
+    set_stack(&w, thread_of(&w, "main"), calls,
+              2); /* the task itself has no frame: between two callbacks */
+    assert_findings(&w, "");
+}
+
+TEST(a_thread_whose_hub_cannot_run_has_one_finding)
+{
+    AUTO_WAITING w = waiting_make();
+    struct report_pair detail = {literal("state"), literal("waiting")};
+    struct report_object *hubs[2];
+    size_t i;
+
+    wait_for(&w, "main", "x", 3);
+    for (i = 0; i < 2; i++) { /* the second one is malicious */
+        hubs[i] = object_of(&w, i == 0 ? "hub" : "other");
+        hubs[i]->kind = literal("hub");
+        hubs[i]->holders.items[hubs[i]->holders.count++] = literal("thread:main");
+        hubs[i]->detail.items = &detail;
+        hubs[i]->detail.count = 1;
+    }
+    assert_findings(&w, "the gevent hub of main is blocked by a synchronous call: transfer "
+                        "(bank.py:3), waits for Lock x, holder not known\n");
+    hubs[0]->holders.items[0] = hubs[1]->holders.items[0] = literal("obj:x");
     assert_findings(&w, "");
 }
 
@@ -442,7 +446,7 @@ TEST(a_program_that_cannot_exit_is_a_finding)
         {LIB "threading.py", "_shutdown"}, {LIB "concurrent/futures/thread.py", "_python_exit"}};
     AUTO_WAITING w = waiting_make();
 
-    set_stack(&w, "main", calls, 1);
+    set_stack(&w, thread_of(&w, "main"), calls, 1);
     thread_of(&w, "main")->main = BOOL_TRUE;
     thread_of(&w, "a")->daemon = BOOL_TRUE;
     assert_findings(&w, "");
@@ -454,9 +458,9 @@ TEST(a_program_that_cannot_exit_is_a_finding)
     assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
     wait_for(&w, "main", "x", 3);
     assert_notes(&w, "main", "waits until all threads that are not daemons have ended\n");
-    set_stack(&w, "main", executors, 2);
+    set_stack(&w, thread_of(&w, "main"), executors, 2);
     assert_notes(&w, "main", "waits for Lock x, holder not known\n");
-    set_stack(&w, "main", own, 1);
+    set_stack(&w, thread_of(&w, "main"), own, 1);
     assert_findings(&w, "");
     assert_notes(&w, "main", "waits for Lock x, holder not known\n");
 }

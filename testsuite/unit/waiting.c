@@ -61,6 +61,20 @@ struct report_thread *thread_of(struct waiting *w, const char *name)
     return t;
 }
 
+void set_stack(struct waiting *w, struct report_thread *t, const char *const (*calls)[2],
+               size_t count)
+{
+    size_t i;
+
+    t->frames.items = schema_make(&w->r.arena, &schema_frame, count);
+    t->frames.count = count;
+    for (i = 0; i < count; i++) {
+        t->frames.items[i].file = literal(calls[i][0]);
+        t->frames.items[i].function = literal(calls[i][1]);
+        t->frames.items[i].line = (int64_t)i + 1;
+    }
+}
+
 struct report_object *object_of(struct waiting *w, const char *name)
 {
     struct report_object *o;

@@ -28,6 +28,14 @@ void waiting_free(struct waiting *w);
 struct report_thread *thread_of(struct waiting *w, const char *name);
 struct report_object *object_of(struct waiting *w, const char *name);
 
+/* Gives a thread a stack: files and functions, the outermost first. The lines are 1, 2 and so on.
+ */
+void set_stack(struct waiting *w, struct report_thread *t, const char *const (*calls)[2],
+               size_t count);
+
+/* The folder of the standard library. */
+#define LIB "/usr/lib/python3.11/"
+
 /* Adds the hold of an object since a line, seen by `with`, and makes the thread the object's
  * holder: the only one if it has none yet, else one of several that may have it. */
 struct report_hold *hold(struct waiting *w, const char *thread, const char *object, int64_t line);
