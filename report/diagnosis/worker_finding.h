@@ -15,12 +15,10 @@
 /* The `kind` of the finding. */
 #define FINDING_WORKER "worker-died"
 
-/* True if an object is a result of a multiprocessing.Pool, and all worker processes of this Pool
- * are known to wait for tasks. */
-bool worker_is_missing(const struct wait_graph *g, size_t object);
-
-/* Adds a finding for each thread of the process that waits for a result for which worker_is_missing
- * returns true. Returns false if there is no memory. */
+/* Adds a finding for each thread of the process that waits for a result of a multiprocessing.Pool
+ * whose worker processes are all known to wait for tasks. Adds none if one of the threads with
+ * which a Pool sends tasks and receives results has ended, or does not wait: the task or the result
+ * may be there. Returns false if there is no memory. */
 bool diagnose_workers(struct report *r, struct report_process *process, const struct wait_graph *g);
 
 #endif

@@ -182,6 +182,97 @@ TEST(the_deadlock_of_a_child_is_a_finding_of_its_parent)
                  "of thread worker\n");
 }
 
+#define POOL       LIB "multiprocessing/pool.py"
+#define CONNECTION LIB "multiprocessing/connection.py"
+#define CALLS(...)                                                                                 \
+    (const char *const[][2])                                                                       \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define COUNT(...) (sizeof(CALLS(__VA_ARGS__)) / sizeof(*CALLS(__VA_ARGS__)))
+
+#define STACK(w, thread, ...) set_stack(w, thread, CALLS(__VA_ARGS__), COUNT(__VA_ARGS__))
+
+/* Makes a report about a process whose MainThread waits for a result of a Pool. The only worker of
+ * the Pool waits for tasks. Two threads of the process send tasks and receive results. */
+static void with_idle_worker(struct waiting *w)
+{
+    struct report_thread *t;
+    struct report_object *o;
+
+    t = with_child(w, 1);
+    w->p->others.items[0].python = literal("3.11.7");
+    wait_in(w, t, "read", "input", "1@host");
+    t->exact = BOOL_TRUE;
+    STACK(w, t, {POOL, "worker"}, {LIB "multiprocessing/queues.py", "get"},
+          {CONNECTION, "recv_bytes"}, {CONNECTION, "_recv_bytes"}, {CONNECTION, "_recv"});
+    wait_for(w, "MainThread", "result", 1);
+    thread_of(w, "MainThread")->syscall = NULL;
+    o = object_of(w, "result");
+    o->kind = literal("future");
+    o->type = literal("multiprocessing.pool.ApplyResult");
+    o->holder_status = HOLDER_KNOWN;
+    o->holders.items[o->holders.count++] = literal("2@host");
+    o->detail.items = arena_array(&w->r.arena, 1, sizeof(*o->detail.items));
+    o->detail.items[o->detail.count++] = (struct report_pair){literal("workers"), literal("yes")};
+    STACK(w, thread_of(w, "sender"), {LIB "threading.py", "run"}, {POOL, "_handle_tasks"});
+    STACK(w, thread_of(w, "receiver"), {POOL, "_handle_results"}, {CONNECTION, "recv"},
+          {CONNECTION, "_recv_bytes"}, {CONNECTION, "_recv"});
+}
+
+static bool worker_has_ended(struct waiting *w)
+{
+    conclude(w);
+    return diagnose_find(w->p, "worker-died");
+}
+
+TEST(a_worker_of_a_pool_has_ended_only_if_the_threads_of_the_pool_wait)
+{
+    AUTO_WAITING w;
+    struct report_thread *sender, *receiver;
+
+    with_idle_worker(&w);
+    sender = thread_of(&w, "sender");
+    receiver = thread_of(&w, "receiver");
+    assert_true(worker_has_ended(&w));
+    STACK(&w, receiver, {POOL, "_handle_results"}); /* of a ThreadPool */
+    assert_true(worker_has_ended(&w));
+
+    STACK(&w, receiver, {POOL, "_handle_results"}, {POOL, "_set"});
+    assert_false(worker_has_ended(&w));
+    STACK(&w, receiver, {POOL, "_handle_results"}, {POOL, "_set"}, {"/srv/app/bank.py", "done"},
+          {CONNECTION, "_recv"});
+    assert_false(worker_has_ended(&w));
+    STACK(&w, receiver, {POOL, "_handle_results"}, {CONNECTION, "recv"},
+          {"/srv/app/bank.py", "__setstate__"});
+    assert_false(worker_has_ended(&w));
+    STACK(&w, receiver, {LIB "threading.py", "run"}); /* the thread of the results has ended */
+    assert_false(worker_has_ended(&w));
+
+    STACK(&w, receiver, {POOL, "_handle_results"});
+    STACK(&w, sender, {POOL, "_handle_tasks"}, {POOL, "_guarded_task_generation"});
+    assert_false(worker_has_ended(&w));
+    STACK(&w, sender, {LIB "threading.py", "run"});
+    assert_false(worker_has_ended(&w));
+}
+
+TEST(a_pool_with_more_workers_than_a_report_may_have_is_not_looked_at)
+{
+    AUTO_WAITING w;
+    struct report_object *o;
+    size_t i;
+
+    with_idle_worker(&w);
+    o = object_of(&w, "result");
+    o->holders.items = arena_array(&w.r.arena, 65, sizeof(*o->holders.items));
+    for (i = 0; i < 65; i++)
+        o->holders.items[i] = literal("2@host");
+    o->holders.count = 64;
+    assert_true(worker_has_ended(&w));
+    o->holders.count = 65;
+    assert_false(worker_has_ended(&w));
+}
+
 TEST(a_malicious_list_of_waits_for_input_makes_no_large_graph)
 {
     AUTO_WAITING w;
