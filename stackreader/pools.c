@@ -109,15 +109,54 @@ size_t pool_queued(const struct python *py, const struct pool *pool,
 }
 
 /* The layout of a set (Include/cpython/setobject.h), in bytes. Its table has mask + 1 entries, each
- * of which consists of the address of an object and its hash. */
+ * of which consists of the address of an object and its hash. An entry whose object was removed has
+ * the hash -1, which no object has. */
 #define SET_MASK       32
 #define SET_TABLE      40
 #define SET_ENTRY_SIZE 16
+#define SET_ENTRY_HASH 8
+#define REMOVED        UINT64_MAX
+
+enum progress { UNREADABLE, DONE, PENDING, RUNNING };
+
+static enum progress progress_of(const struct python *py, uint64_t future)
+{
+    static const struct {
+        const char *name;
+        enum progress progress;
+    } states[] = {{"PENDING", PENDING},
+                  {"RUNNING", RUNNING},
+                  {"FINISHED", DONE},
+                  {"CANCELLED", DONE},
+                  {"CANCELLED_AND_NOTIFIED", DONE}};
+    uint64_t state;
+    size_t i;
+
+    if (!attribute_find(py, future, "_state", &state))
+        return UNREADABLE;
+    for (i = 0; i < sizeof(states) / sizeof(*states); i++) {
+        if (object_is_text(py, state, states[i].name))
+            return states[i].progress;
+    }
+    return UNREADABLE;
+}
+
+/* Reads the progress of the future in an entry of a set; DONE if the entry has no future. */
+static enum progress read_entry(const struct python *py, uint64_t entry, uint64_t *future)
+{
+    uint64_t hash;
+
+    if (!memory_pointer(&py->memory, entry, future) ||
+        !memory_pointer(&py->memory, entry + SET_ENTRY_HASH, &hash))
+        return UNREADABLE;
+    return !*future || hash == REMOVED ? DONE : progress_of(py, *future);
+}
 
 uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count)
 {
-    uint64_t mask, table, future, state, found = 0, i;
-    bool is_running;
+    uint64_t mask, table, future, found = 0, i;
+    enum progress progress;
+    bool is_all = true;
 
     *count = 0;
     if (!object_type_is(py, object_type(py, set), "set") ||
@@ -125,16 +164,16 @@ uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count)
         !memory_pointer(&py->memory, set + SET_TABLE, &table))
         return 0;
     for (i = 0; i <= mask && i < POOL_QUEUED_MAX; i++) {
-        if (!memory_pointer(&py->memory, table + i * SET_ENTRY_SIZE, &future) || !future ||
-            !attribute_find(py, future, "_state", &state))
+        progress = read_entry(py, table + i * SET_ENTRY_SIZE, &future);
+        is_all = is_all && progress != UNREADABLE;
+        if (progress != PENDING && progress != RUNNING)
             continue;
-        is_running = object_is_text(py, state, "RUNNING");
-        if (!is_running && !object_is_text(py, state, "PENDING"))
-            continue;
-        if (!found || is_running)
+        if (!found || progress == RUNNING)
             found = future;
         (*count)++;
     }
+    if ((!is_all || mask >= POOL_QUEUED_MAX) && *count < 2)
+        *count = 2;
     return found;
 }
 

@@ -34,7 +34,8 @@ size_t pool_queued(const struct python *py, const struct pool *pool,
 /* Returns a future from a set of futures: one that is not done, and that a thread computes if there
  * is such a future. Returns 0 if all futures are done, or if the set cannot be read. Sets *count to
  * the number of futures that are not done. Looks at the first POOL_QUEUED_MAX entries of the set.
- */
+ * If the set has more entries, or the state of a future cannot be read, *count is at least 2, so
+ * the result is the only future that is not done if *count is 1. */
 uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count);
 
 /* The processes of a multiprocessing.Pool are listed only if there are at most this many. */

@@ -4,6 +4,7 @@
 
 #include "known_offsets.h"
 #include "objects.h"
+#include "pools.h"
 
 #define TUPLE (START + 64)
 
@@ -53,4 +54,66 @@ TEST(a_text_beside_one_at_the_end_of_the_memory_is_found)
     assert_int_equal(find_release(START + PAGE - 41, "release"), 35);
     assert_true(page_reads > 4);
     assert_int_equal(find_release(START + PAGE - 41, "acquire"), -1);
+}
+
+/* Makes a set without objects, whose table has mask + 1 entries. */
+static void make_set(const struct offsets *o, uint64_t set, uint64_t table, uint64_t mask)
+{
+    const uint64_t type = START + 512, name = START + 1024;
+
+    memset(page, 0, sizeof(page));
+    page_put(set, o->object.type, type);
+    page_put(type, o->type.name, name);
+    memcpy(page + (name - START), "set", 4);
+    page_put(set, 32, mask);
+    page_put(set, 40, table);
+}
+
+/* Like page_read, but the memory outside of the page can be read, too, and contains zeros. */
+static bool read_zeros(const struct memory *m, const struct memory_piece *pieces, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!page_read(m, &pieces[i], 1))
+            memset(pieces[i].to, 0, pieces[i].size);
+    }
+    return true;
+}
+
+TEST(a_future_is_the_only_one_of_a_set_only_if_the_whole_set_was_read)
+{
+    const uint64_t set = START + 64, table = START + 2048, nowhere = START + PAGE;
+    struct offsets offsets;
+    const struct python py = {.memory = {.read = page_read}, .offsets = &offsets};
+    size_t count;
+
+    assert_true(known_offsets(12, &offsets));
+    make_set(&offsets, set, table, 7);
+    assert_int_equal(pool_pending(&py, set, &count), 0);
+    assert_int_equal(count, 0);
+    page_put(table, 16, nowhere);
+    page_put(table, 24, UINT64_MAX); /* the hash of an entry whose object was removed */
+    assert_int_equal(pool_pending(&py, set, &count), 0);
+    assert_int_equal(count, 0);
+    page_put(table, 24, 1);
+    assert_int_equal(pool_pending(&py, set, &count), 0);
+    assert_int_equal(count, 2);
+    make_set(&offsets, set, START + PAGE - 16, 1); /* the table ends outside of the memory */
+    pool_pending(&py, set, &count);
+    assert_int_equal(count, 2);
+}
+
+TEST(a_future_is_not_the_only_one_of_a_set_that_is_too_large)
+{
+    const uint64_t set = START + 64;
+    struct offsets offsets;
+    const struct python py = {.memory = {.read = read_zeros}, .offsets = &offsets};
+    size_t count;
+
+    assert_true(known_offsets(12, &offsets));
+    make_set(&offsets, set, START + PAGE, POOL_QUEUED_MAX - 1);
+    pool_pending(&py, set, &count);
+    assert_int_equal(count, 0);
+    page_put(set, 32, POOL_QUEUED_MAX);
+    pool_pending(&py, set, &count);
+    assert_int_equal(count, 2);
 }
