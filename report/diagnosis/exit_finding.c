@@ -29,7 +29,7 @@ static bool is_in_shutdown(const struct report_thread *t)
 }
 
 /* True if the main thread runs Python code after threading._shutdown has returned. */
-static bool is_in_handler(const struct report_process *p, const struct report_thread *t)
+static bool runs_last_code(const struct report_process *p, const struct report_thread *t)
 {
     return p->exiting == BOOL_TRUE && t->main == BOOL_TRUE && t->frames.count > 0 &&
            !is_in_shutdown(t);
@@ -37,7 +37,7 @@ static bool is_in_handler(const struct report_process *p, const struct report_th
 
 bool exit_has_begun(const struct report_process *process, const struct report_thread *t)
 {
-    return is_in_shutdown(t) || is_in_handler(process, t);
+    return is_in_shutdown(t) || runs_last_code(process, t);
 }
 
 bool exit_waits_for_threads(const struct report_thread *t)
@@ -101,19 +101,17 @@ static bool add_threads(struct report *r, struct report_process *process,
     return true;
 }
 
-/* Adds the finding that the main thread, which is the node `node`, runs a function that is called
- * at the end of the program. */
-static bool add_handler(struct report *r, struct report_process *process,
-                        const struct wait_graph *g, size_t node)
+/* Adds the finding that the main thread, which is the node `node`, runs Python code at the end of
+ * the program: an exit handler, a __del__, the callback of a weakref, or the like. */
+static bool add_last_code(struct report *r, struct report_process *process,
+                          const struct wait_graph *g, size_t node)
 {
     struct buffer text __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
     const struct report_thread *t = &process->threads.items[node];
     const struct report_frame *first = &t->frames.items[0];
     struct report_finding *f;
 
-    sentence_put(&text, text_is(first->function, "__del__") ? "the program exits and is in "
-                                                            : "the program exits and is in the "
-                                                              "exit handler ");
+    sentence_put(&text, "the program exits and is in ");
     sentence_put_text(&text, first->function);
     if (first->file.data) {
         sentence_put(&text, " (");
@@ -132,8 +130,8 @@ bool diagnose_exit(struct report *r, struct report_process *process, const struc
     bool exits = false;
 
     for (i = 0; i < process->threads.count; i++) {
-        if (is_in_handler(process, &t[i]) && t[i].interpreter <= 0)
-            return g->nodes[i].is_stuck || add_handler(r, process, g, i);
+        if (runs_last_code(process, &t[i]) && t[i].interpreter <= 0)
+            return g->nodes[i].is_stuck || add_last_code(r, process, g, i);
         exits = exits || is_in_shutdown(&t[i]);
         count += is_waited_for(&t[i]);
     }

@@ -22,8 +22,9 @@ bool exit_waits_for_threads(const struct report_thread *thread);
 bool exit_has_begun(const struct report_process *process, const struct report_thread *thread);
 
 /* Adds the finding if the program ends, and its main thread waits for other threads or runs Python
- * code: a function that was registered with atexit, or a __del__. g: the graph of the process.
- * Returns false if there is no memory. */
+ * code: a function that was registered with atexit, a __del__, the callback of a weakref, or the
+ * flush of the program's own sys.stdout. The finding does not say which of them it is. g: the graph
+ * of the process. Returns false if there is no memory. */
 bool diagnose_exit(struct report *r, struct report_process *process, const struct wait_graph *g);
 
 #endif

@@ -243,8 +243,7 @@ released_twin.py:18
   # waits for Lock lock, perhaps held by one of first and second
 """,
     "exit_handler.py": """\
-the program exits and is in the exit handler flush (exit_handler.py:11), which waits for Event \
-flushed to be set
+the program exits and is in flush (exit_handler.py:11), which waits for Event flushed to be set
   # waits for Event flushed to be set
 """,
     "exit_handler_twin.py": """\

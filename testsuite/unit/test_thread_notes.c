@@ -438,6 +438,19 @@ TEST(a_thread_whose_hub_cannot_run_has_one_finding)
     assert_findings(&w, "");
 }
 
+TEST(code_at_the_end_of_a_program_is_not_called_an_exit_handler)
+{
+    static const char *const calls[][2] = {{"/srv/app/bank.py", "flush"},
+                                           {LIB "threading.py", "wait"}};
+    AUTO_WAITING w = waiting_make();
+
+    set_stack(&w, thread_of(&w, "main"), calls, 2);
+    thread_of(&w, "main")->main = BOOL_TRUE;
+    assert_findings(&w, "");
+    w.p->exiting = BOOL_TRUE;
+    assert_findings(&w, "the program exits and is in flush (bank.py:1)\n");
+}
+
 TEST(a_program_that_cannot_exit_is_a_finding)
 {
     static const char *const calls[][2] = {{LIB "threading.py", "_shutdown"}};
