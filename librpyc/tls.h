@@ -8,6 +8,9 @@
 
 #include "stream.h"
 
+/* The oldest version of TLS that is accepted, as it stands on the wire: TLS 1.2. */
+#define TLS_OLDEST_VERSION 0x0303
+
 /* Whether a server asks a client for a certificate. UNASKED: it does not ask. WELCOME: it asks, but
  * the client may have none. REQUIRED: the client must have one. A certificate that a client shows
  * must always be valid. */

@@ -27,7 +27,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-pytest_plugins = ["measures", "selection", "hooked"]
+pytest_plugins = ["measures", "turns", "hooked"]
 pytest.register_assert_rewrite("harness", "rawpeer")
 
 from certificates import Files  # noqa: E402

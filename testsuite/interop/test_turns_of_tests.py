@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""selection.py: which client has its turn, which share runs, and when stock runs against stock."""
+"""turns.py: which client has its turn, which share runs, and when stock runs against stock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import selection
 import stock_against_stock
+import turns
 from harness import RPYC4, RPYC5, RPYC6_BOUND, clean_environment
 
 
@@ -23,7 +23,7 @@ def nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def item(name: str, *markers: str, **params: Any) -> Any:
-    """The parts of a test item that selection.py reads."""
+    """The parts of a test item that turns.py reads."""
     return SimpleNamespace(
         nodeid=name,
         callspec=SimpleNamespace(params=params),
@@ -42,7 +42,7 @@ def rotating(name: str, n: int) -> Any:
 
 
 def is_run(test: Any) -> bool:
-    return all(condition(test) for condition in selection.conditions())
+    return all(condition(test) for condition in turns.conditions())
 
 
 @pytest.mark.parametrize(
@@ -61,21 +61,21 @@ def is_run(test: Any) -> bool:
     ],
 )
 def test_the_stock_rpyc_of_a_test_is_known(params: dict[str, Any], peer: str | None) -> None:
-    assert selection.peer_of(item("x", **params)) == peer
+    assert turns.peer_of(item("x", **params)) == peer
 
 
 def test_each_client_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     for turn in range(255, 260):
         monkeypatch.setenv("PYSTUCK_TURN", str(turn))
-        (client,) = selection.wanted_clients()
+        (client,) = turns.wanted_clients()
         seen.append(client)
         assert is_run(item("x", stock_clients=RPYC4)) == (client == "rpyc4")
         assert is_run(item("x", stock_clients=RPYC6_BOUND)) == (client == "rpyc6-bound")
         assert is_run(item("x", server=RPYC4)) == (client == "rpyc4")
         assert is_run(item("x", server=None))
         assert is_run(item("x"))
-    assert sorted(seen) == sorted(selection.CLIENTS)
+    assert sorted(seen) == sorted(turns.CLIENTS)
 
 
 @pytest.mark.parametrize("turn", [None, ""])
@@ -84,7 +84,7 @@ def test_without_turns_every_client_is_tried(
 ) -> None:
     if turn is not None:
         monkeypatch.setenv("PYSTUCK_TURN", turn)
-    assert selection.wanted_clients() == selection.CLIENTS
+    assert turns.wanted_clients() == turns.CLIENTS
 
 
 def test_each_case_of_a_rotating_test_has_one_of_n_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_each_case_of_a_rotating_test_has_one_of_n_turns(monkeypatch: pytest.Mon
     ran: list[str] = []
     for turn in range(60, 72):
         monkeypatch.setenv("PYSTUCK_TURN", str(turn))
-        has_its_turn = selection.rotation([*cases, single, other])
+        has_its_turn = turns.rotation([*cases, single, other])
         mine = [case.nodeid for case in cases if has_its_turn(case)]
         assert 2 <= len(mine) <= 3  # of 8 cases in 3 turns
         assert has_its_turn(other)
@@ -105,14 +105,14 @@ def test_each_case_of_a_rotating_test_has_one_of_n_turns(monkeypatch: pytest.Mon
 
 
 def test_tests_with_a_single_case_are_spread_over_the_turns() -> None:
-    found = selection.parts([rotating(f"x.py::test_{number}", 4) for number in range(40)])
+    found = turns.parts([rotating(f"x.py::test_{number}", 4) for number in range(40)])
     assert set(found.values()) == {0, 1, 2, 3}
 
 
 def test_without_a_turn_each_rotating_test_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     tests = [rotating(f"x.py::test_{number}", 4) for number in range(8)]
     monkeypatch.setenv("PYSTUCK_TURN", "")
-    assert all(map(selection.rotation(tests), tests))
+    assert all(map(turns.rotation(tests), tests))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_without_a_turn_each_rotating_test_is_run(monkeypatch: pytest.MonkeyPatc
 def test_named_tests_and_shares_do_not_rotate(
     tmp_path: Path, options: list[str], share: str, ran: int
 ) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["selection"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["turns"]\n')
     markers = "measures\n  stock_against_stock\n  rotates(n)\n"
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n  {markers}")
     (tmp_path / "test_it.py").write_text(
@@ -140,9 +140,9 @@ def test_named_tests_and_shares_do_not_rotate(
 
 def test_clients_can_be_chosen_in_any_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYSTUCK_TURN", "0")
-    for said, clients in (("rpyc4,rpyc5", ["rpyc4", "rpyc5"]), ("all", selection.CLIENTS)):
+    for said, clients in (("rpyc4,rpyc5", ["rpyc4", "rpyc5"]), ("all", turns.CLIENTS)):
         monkeypatch.setenv("PYSTUCK_STOCK_CLIENTS", said)
-        assert selection.wanted_clients() == clients
+        assert turns.wanted_clients() == clients
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_clients_can_be_chosen_in_any_turn(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_is_no_choice_is_said(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"PYSTUCK_{name}", value)
     with pytest.raises(pytest.UsageError, match=f"PYSTUCK_{name}"):
-        selection.conditions()
+        turns.conditions()
 
 
 def test_each_test_is_in_one_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_each_test_is_in_one_share(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = dict.fromkeys((test.nodeid for test in tests), 0)
     for share in range(1, 5):
         monkeypatch.setenv("PYSTUCK_TEST_SHARE", f"{share}/4")
-        conditions = selection.conditions()
+        conditions = turns.conditions()
         mine = [test.nodeid for test in tests if all(each(test) for each in conditions)]
         assert mine == [name for name in counts if zlib.crc32(name.encode()) % 4 == share - 1]
         assert len(mine) > 20
@@ -238,7 +238,7 @@ def test_the_hash_is_written_only_if_all_have_passed(
 @pytest.mark.parametrize("jobs", ["0", "2"])
 @pytest.mark.rotates(6)
 def test_each_test_is_counted_once(tmp_path: Path, jobs: str) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["selection"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["turns"]\n')
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  measures\n  stock_against_stock\n")
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"

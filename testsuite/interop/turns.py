@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Selects the tests to run. The first lines of pytest's output report the selection.
+"""Selects the tests that have their turn. The first lines of pytest's output report the selection.
 
 Environment variables:
 
