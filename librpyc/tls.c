@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,21 +17,67 @@
 #define RPYC_LIBDIR "/usr/local/lib"
 #endif
 
-/* Writes to `path` the directory of the program or the shared object that contains this code.
- * Returns false if the directory is not known for certain. */
-static bool own_directory(char *path, size_t size)
-{
-    ssize_t len;
-    Dl_info own;
+/* The program or the shared object that contains this code. */
+struct own {
+    char directory[PATH_MAX]; /* without symbolic links */
+    uid_t owner;              /* of the file */
+};
 
-    if (dladdr((void *)own_directory, &own) && own.dli_fname[0] == '/')
+/* Writes the path of the file that contains this code. Returns false if the path is not known for
+ * certain. dladdr has no path of the main program: it returns argv[0]. */
+static bool own_path(char *path, size_t size)
+{
+    Dl_info own, program;
+    ssize_t len;
+
+    if (dladdr((void *)own_path, &own) &&
+        !(dladdr((void *)getauxval(AT_PHDR), &program) && program.dli_fbase == own.dli_fbase))
         len = snprintf(path, size, "%s", own.dli_fname);
     else
         len = readlink("/proc/self/exe", path, size);
     if (len <= 0 || (size_t)len >= size || path[0] != '/')
         return false;
     path[len] = '\0';
-    *strrchr(path, '/') = '\0';
+    return true;
+}
+
+static bool find_own(struct own *own)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (!own_path(path, sizeof(path)) || stat(path, &st) < 0)
+        return false;
+    own->owner = st.st_uid;
+    strrchr(path, '/')[1] = '\0';
+    return realpath(path, own->directory);
+}
+
+/* True if the folder contains this code, directly or in a folder below it. */
+static bool contains(const char *folder, const struct own *own)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(own->directory, folder, len) == 0 &&
+           (own->directory[len] == '/' || own->directory[len] == '\0');
+}
+
+/* True if other users cannot replace a library. They cannot if the file, and each folder that
+ * contains it, belongs to root, to this user or to the owner of this code, and is not writable for
+ * all. Folders that also contain this code are not checked: the user has trusted them already. They
+ * may be writable for all, as /tmp is. path: without symbolic links. */
+static bool is_trusted(const char *path, const struct own *own)
+{
+    char part[PATH_MAX];
+    struct stat st;
+
+    for (snprintf(part, sizeof(part), "%s", path); !contains(part, own);
+         *strrchr(part, '/') = '\0') {
+        if (stat(part, &st) < 0 || st.st_mode & S_IWOTH)
+            return false;
+        if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != own->owner)
+            return false;
+    }
     return true;
 }
 
@@ -48,24 +95,32 @@ static const char *const places[] = {
     "../../librpyc/.libs",
 };
 
-/* Loads librpyc-ssl from the first of `places` that has it. Returns NULL if none of them has it. */
-static void *open_beside(void)
+/* Loads librpyc-ssl from the first of `places` that has one which other users cannot replace.
+ * Returns NULL if none of them has it. refused: receives the path of a library that other users can
+ * replace. */
+static void *open_beside(char refused[PATH_MAX])
 {
-    char own[PATH_MAX], path[PATH_MAX + 64];
+    char path[PATH_MAX + 64], found[PATH_MAX];
     void *library = NULL;
+    struct own own;
 
-    if (!own_directory(own, sizeof(own)))
+    if (!find_own(&own))
         return NULL;
     for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !library; i++) {
-        snprintf(path, sizeof(path), "%s/%s/" TLS_LIBRARY, own, places[i]);
-        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        snprintf(path, sizeof(path), "%s/%s/" TLS_LIBRARY, own.directory, places[i]);
+        if (!realpath(path, found))
+            continue;
+        if (is_trusted(found, &own))
+            library = dlopen(found, RTLD_NOW | RTLD_LOCAL);
+        else
+            snprintf(refused, PATH_MAX, "%s", found);
     }
     return library;
 }
 
 /* Loads librpyc-ssl from where it is installed, or else from one of `places`, or else from where
- * dlopen(3) searches. The library stays loaded. */
-static void *open_library(void)
+ * dlopen(3) searches. The library stays loaded. refused: as for open_beside. */
+static void *open_library(char refused[PATH_MAX])
 {
     void *library = NULL;
 
@@ -73,28 +128,34 @@ static void *open_library(void)
     library = dlopen(RPYC_LIBDIR "/" TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 #endif
     if (!library)
-        library = open_beside();
+        library = open_beside(refused);
     return library ? library : dlopen(TLS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 
 /* Fills err if the library cannot be loaded. why: the text of dlerror(). There is no error code, so
- * the text shows whether the library is missing. */
-static void not_loaded(const char *why, struct rpyc_error *err)
+ * the text shows whether the library is missing. refused: a library that open_beside refused, or an
+ * empty string. */
+static void not_loaded(const char *why, const char *refused, struct rpyc_error *err)
 {
     bool is_missing = strncmp(why, TLS_LIBRARY ": cannot open", strlen(TLS_LIBRARY) + 13) == 0;
 
-    error_tls(err, is_missing ? RPYC_TLS_NO_LIBRARY : RPYC_TLS_BAD_LIBRARY,
-              "TLS needs " TLS_LIBRARY ": %s", why);
+    if (is_missing && refused[0])
+        error_tls(err, RPYC_TLS_BAD_LIBRARY,
+                  "TLS needs " TLS_LIBRARY ": other users can replace %s", refused);
+    else
+        error_tls(err, is_missing ? RPYC_TLS_NO_LIBRARY : RPYC_TLS_BAD_LIBRARY,
+                  "TLS needs " TLS_LIBRARY ": %s", why);
 }
 
 /* Loads the library and returns its functions; NULL with RPYC_ETLS. */
 static const struct stream_tls *load(struct rpyc_error *err)
 {
-    void *library = open_library();
+    char refused[PATH_MAX] = "";
+    void *library = open_library(refused);
     const struct stream_tls *tls;
 
     if (!library) {
-        not_loaded(dlerror(), err);
+        not_loaded(dlerror(), refused, err);
         return NULL;
     }
     tls = dlsym(library, TLS_SYMBOL);

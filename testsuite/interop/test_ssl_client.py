@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from harness import (
     PATIENCE,
+    STRANGER,
     Debuggee,
     build_setting,
     command,
@@ -644,6 +645,53 @@ def test_where_librpyc_ssl_is_not_installed_that_is_said(
         1,
         "TLS needs librpyc-ssl.so of this version of pystuck, but another version is installed",
     )
+
+
+def test_a_librpyc_ssl_that_other_users_can_replace_is_not_loaded(
+    start: Start, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with the right name may be that of another user, if the program is in /tmp/tools."""
+    debuggee = start(**server_files(files))
+    (tmp_path / "tools").mkdir()
+    program = shutil.copy(build_setting("PYSTUCK_BIN"), tmp_path / "tools")
+    monkeypatch.setenv("PYSTUCK_BIN", str(program))
+
+    def visit_it() -> Done[str]:
+        return pystuck(f"--ssl-ca={files.ca}", "-c", "6 * 7", "127.0.0.1", debuggee.port)
+
+    if visit_it().returncode == 0:
+        pytest.skip("librpyc-ssl is installed where the client looks for it")
+    folder = tmp_path / "librpyc/.libs"
+    folder.mkdir(parents=True)
+    library = folder / "librpyc-ssl.so.0"
+    shutil.copy(f"{os.environ['LIBRPYC_SSL_PATH']}/librpyc-ssl.so.0", library)
+    done = visit_it()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+    def assert_refused() -> None:
+        done = visit_it()
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "pystuck: TLS needs librpyc-ssl.so, which cannot be loaded: "
+            f"other users can replace {library}\n"
+        )
+
+    tmp_path.chmod(0o1777)  # contains the program as well
+    assert visit_it().returncode == 0
+    for path in (library, folder, folder.parent):
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o002)
+        assert_refused()
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, STRANGER, -1)
+            assert_refused()
+            os.chown(path, 0, -1)
+    assert visit_it().returncode == 0
+    if os.geteuid() == 0:  # who owns the program may replace it as well
+        for path in (Path(program), library, folder, folder.parent):
+            os.chown(path, STRANGER, -1)
+        assert visit_it().returncode == 0
 
 
 # ---- The command line ----------------------------------------------------------------------------
