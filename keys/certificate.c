@@ -112,8 +112,6 @@ static int set_name(X509 *cert, const char *name)
                : -1;
 }
 
-/* Adds an extension. value: in the syntax of OpenSSL's configuration files; it must not contain
- * text that comes from the user. */
 /* An X509V3_CTX, and room for the members that later versions of OpenSSL add to it: openssl.h may
  * load a later version than that of the headers. */
 struct context {
@@ -121,6 +119,8 @@ struct context {
     void *room[8];
 };
 
+/* Adds an extension. value: in the syntax of OpenSSL's configuration files; it must not contain
+ * text that comes from the user. */
 static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509_EXTENSION *extension CLEAN(free_extension) = NULL;

@@ -54,7 +54,8 @@ class Autotools(BuildHookInterface):
     def _install(self, root: Path, stage: Path) -> None:
         """Install into the staging folder: the programs in bin, the package in site, and so on."""
         build = root / "build" / f"wheel-{sysconfig.get_config_var('SOABI')}"
-        build.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(build, ignore_errors=True)  # it may have been made with other options
+        build.mkdir(parents=True)
         options = shlex.split(os.environ.get("PYSTUCK_CONFIGURE", ""))
         self._run(
             build, str(root / "configure"), "--quiet", "--with-static-deps", "--prefix=/",
