@@ -12,6 +12,15 @@
 #define OPTIONS_SIZE_0_9     END_OF(struct rpyc_options, silence_ms)
 #define TLS_SIZE_0_9         END_OF(struct rpyc_tls, insecure_no_verify)
 
+/* A program passes the sizeof of its version, which includes the padding at the end. The padding
+ * may contain anything. So a member that a later version adds must begin at or after the size of
+ * the version before. To add one, replace the size here, and assert the offset of the member. */
+#define HAS_SIZE(type, bytes)                                                                      \
+    _Static_assert(sizeof(void *) != 8 || sizeof(type) == (bytes), "it must not change")
+HAS_SIZE(struct rpyc_options, 120);
+HAS_SIZE(struct rpyc_tls, 48);
+HAS_SIZE(struct rpyc_ops, 64);
+
 const char *rpyc_version(void)
 {
     return RPYC_VERSION;
