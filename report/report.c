@@ -150,6 +150,52 @@ void report_add_missing(struct arena *arena, struct report_process *process, con
     process->missing.count = count + 1;
 }
 
+bool report_lacks_threads(const struct report_process *process)
+{
+    size_t i;
+
+    for (i = 0; i < process->missing.count; i++) {
+        const struct report_text what = process->missing.items[i].what;
+
+        if (text_is(what, "some threads") || text_is(what, "threads of other interpreters"))
+            return true;
+    }
+    return false;
+}
+
+static bool has_thread(const struct report_process *process, int64_t native_id)
+{
+    size_t i;
+
+    for (i = 0; i < process->threads.count; i++) {
+        if (process->threads.items[i].native_id == native_id)
+            return true;
+    }
+    return false;
+}
+
+void report_complete_other(struct report *r, struct report_other *to,
+                           const struct report_process *from)
+{
+    struct report_thread *threads;
+    size_t count = from->threads.count, i;
+
+    threads = schema_make(&r->arena, &schema_thread, count + to->threads.count);
+    if (!threads || report_lacks_threads(from))
+        return;
+    if (count > 0)
+        memcpy(threads, from->threads.items, count * sizeof(*threads));
+    for (i = 0; i < to->threads.count; i++) {
+        if (!has_thread(from, to->threads.items[i].native_id))
+            threads[count++] = to->threads.items[i];
+    }
+    to->python = from->python;
+    to->threads.items = threads;
+    to->threads.count = count;
+    to->objects.items = from->objects.items;
+    to->objects.count = from->objects.count;
+}
+
 void report_number_process(struct report *r, struct report_process *process, size_t index)
 {
     char id[400];

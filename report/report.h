@@ -145,7 +145,8 @@ struct report_target {
     int64_t peer_pid;
     struct report_text wchan, mount;
     int own_end; /* enum report_bool. True: the process of the call has the other end of the pipe or
-                  * socket, too. False: only the process peer_pid has the other end */
+                  * socket, too. False: of the processes that may be read, only peer_pid has the
+                  * other end */
 };
 
 /* A descriptor for which poll, select or epoll_wait waits. */
@@ -328,7 +329,7 @@ struct report_other {
     struct report_text
         command;               /* its command line; if that is not known, the kernel's name of it */
     struct report_text python; /* "3.11.7": its stacks have been read, too. The list of threads then
-                                * has only the threads that run Python */
+                                * has the threads that run Python, and behind them the others */
     REPORT_LIST(struct report_thread) threads;
     REPORT_LIST(struct report_object) objects;
 };
@@ -423,6 +424,16 @@ struct report_text report_text_of_bytes(struct report *r, const char *bytes, siz
 void report_add_missing(struct arena *arena, struct report_process *process, const char *what,
                         const char *why);
 #define REPORT_MISSING_MAX 8
+
+/* True if the report does not have all threads of the process that run Python. */
+bool report_lacks_threads(const struct report_process *process);
+
+/* Completes what the kernel told about another process with what was read from its memory. The
+ * threads that only the kernel knows, such as those of a C library, stay in the list, behind the
+ * others. Does nothing if not all threads that run Python could be read, or if there is no memory.
+ */
+void report_complete_other(struct report *r, struct report_other *to,
+                           const struct report_process *from);
 
 /* Appends "#2" to the ID of a process if `index` is 1, "#3" if it is 2, and so on. Appends nothing
  * if `index` is 0. So the ID is unique even if a process runs several Pythons, each of which has an

@@ -51,20 +51,11 @@ static void read_one(struct report *r, size_t process, size_t index, int timeout
 {
     const pid_t pid = (pid_t)other_at(r, process, index)->pid;
     const size_t count = r->processes.count;
-    struct report_other *to;
     struct outside outside;
 
     set_command(r, other_at(r, process, index));
-    if (outside_read(r, pid, timeout_ms, false, &outside) == OUTSIDE_READ) {
-        const struct report_process *from = &r->processes.items[count];
-
-        to = other_at(r, process, index);
-        to->python = from->python;
-        to->threads.items = from->threads.items;
-        to->threads.count = from->threads.count;
-        to->objects.items = from->objects.items;
-        to->objects.count = from->objects.count;
-    }
+    if (outside_read(r, pid, timeout_ms, false, &outside) == OUTSIDE_READ)
+        report_complete_other(r, other_at(r, process, index), &r->processes.items[count]);
     r->processes.count = count;
 }
 

@@ -475,7 +475,8 @@ static void add_thread_edges(struct wait_graph *g, struct wait_node *from, size_
  * `peer`, which has the other end. If the thread's own process has the other end, too, the threads
  * of its own process could also end the wait. In this case, a thread that writes to a full pipe has
  * edges to these threads, too. A thread that reads has no edges at all, because signal handlers
- * could also write to the pipe. */
+ * could also write to the pipe. No edges are added if the report lacks threads of these processes.
+ */
 static void add_peer_edges(struct wait_graph *g, struct wait_node *node, size_t peer)
 {
     const struct report_thread *t = node->item;
@@ -486,7 +487,8 @@ static void add_peer_edges(struct wait_graph *g, struct wait_node *node, size_t 
 
     if (!target || !target->own_end || other->threads.count == 0 ||
         other->threads.count + own->threads.count > PEERS_MAX ||
-        g->peer_waiters == PEER_WAITERS_MAX)
+        g->peer_waiters == PEER_WAITERS_MAX || report_lacks_threads(other) ||
+        report_lacks_threads(own))
         return;
     if (target->own_end == BOOL_TRUE) {
         self = is_output ? wait_graph_find(g, node->process, own->id) : NO_NODE;

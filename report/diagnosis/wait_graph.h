@@ -6,13 +6,16 @@
  * to what it waits for, and from an object to the nodes that hold it. A thread that waits for the
  * end of a process has an edge to the main thread of that process. A thread that waits for data, or
  * for room for data, in a pipe has an edge to each thread of the processes that have the other end.
- * All edges are certain: a node that has edges can continue only if one of the nodes to which the
- * edges lead continues. So there is no edge for these facts:
+ * A node that has edges can continue only if one of the nodes to which the edges lead continues.
+ * This is certain, except that these may also end the wait for data or room in a pipe: a thread of
+ * the process that the report is about that runs no Python, since the report does not have it; a
+ * process that may not be read. There is no edge for these facts:
  *
  * * a wait or a hold that is a guess (CERTAINTY_LIKELY), or whose certainty is not known
  * * a wait that ends by itself after some time
  * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex.
  *   The kernel itself reports waits for processes
+ * * a wait for data, or for room for data, if the report lacks Python threads of the processes
  * * an object whose holder is not known
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
  *   Semaphore of which some permits may be held by code that the collector has not seen

@@ -182,6 +182,51 @@ TEST(the_deadlock_of_a_child_is_a_finding_of_its_parent)
                  "of thread worker\n");
 }
 
+TEST(a_pipe_of_a_process_whose_threads_are_not_all_known_is_no_deadlock)
+{
+    static struct report_missing missing[] = {{{"repr", 4}, {NULL, 0}}, {{NULL, 0}, {NULL, 0}}};
+    AUTO_WAITING w;
+
+    wait_in(&w, with_child(&w, 1), "write", "output", "1@host");
+    w.p->missing.items = missing;
+    w.p->missing.count = 1;
+    conclude(&w);
+    assert_true(text_begins(w.p->findings.items[0].text, "DEADLOCK"));
+    w.p->missing.count = 2;
+    missing[1].what = literal("some threads");
+    assert_findings(&w, WAITS ", which " WRITES LINE);
+    missing[1].what = literal("threads of other interpreters");
+    assert_findings(&w, WAITS ", which " WRITES LINE);
+}
+
+TEST(threads_of_another_process_that_run_no_python_stay_in_the_list)
+{
+    AUTO_WAITING w;
+    struct report_process *from;
+    struct report_other *other;
+
+    with_child(&w, 3);
+    from = report_add_process(&w.r);
+    w.p = &w.r.processes.items[0];
+    other = w.p->others.items;
+    from->python = literal("3.11.7");
+    from->threads.items = schema_make(&w.r.arena, &schema_thread, 2);
+    from->threads.count = 2;
+    from->threads.items[0].native_id = 3;
+    from->threads.items[1].native_id = 2;
+    report_add_missing(&w.r.arena, from, "some threads", "there are too many to read");
+    report_complete_other(&w.r, other, from);
+    assert_null(other->python.data);
+    assert_int_equal(other->threads.items[0].native_id, 2);
+    from->missing.count = 0;
+    report_complete_other(&w.r, other, from);
+    assert_true(is_text(other->python, "3.11.7"));
+    assert_int_equal(other->threads.count, 3);
+    assert_int_equal(other->threads.items[0].native_id, 3);
+    assert_int_equal(other->threads.items[1].native_id, 2);
+    assert_int_equal(other->threads.items[2].native_id, 4);
+}
+
 #define POOL       LIB "multiprocessing/pool.py"
 #define CONNECTION LIB "multiprocessing/connection.py"
 #define CALLS(...)                                                                                 \
