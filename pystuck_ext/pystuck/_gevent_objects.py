@@ -52,6 +52,7 @@ _GEVENT_CLASSES = (
 )
 
 _GETSET = types.GetSetDescriptorType
+_gevent_method_func = vars(types.MethodType)["__func__"].__get__
 _gevent_method_self = vars(types.MethodType)["__self__"].__get__
 _gevent_builtin_self = vars(types.BuiltinFunctionType)["__self__"].__get__
 
@@ -119,11 +120,16 @@ class Gevent:
     # -- Who waits for what --
 
     def _woken(self, link):
-        """Return the greenlet that a callback wakes, or None."""
+        """Return the greenlet that a callback wakes, or None.
+
+        Other methods of a greenlet than `switch`, such as rawlink(greenlet.note), do not wake it.
+        """
         if type(link) is types.BuiltinFunctionType:
             link = _gevent_builtin_self(link) if link.__name__ == "switch" else None
         elif type(link) is types.MethodType:
-            link = _gevent_method_self(link)
+            name = self.read(_gevent_method_func(link), "__name__")  # of Python, or of Cython
+            is_switch = type(name) is str and name == "switch"
+            link = _gevent_method_self(link) if is_switch else None
         if self.kind(link) in ("waiter", "item-waiter"):
             link = self.read(link, "greenlet")
         return link if self.is_greenlet(link) else None

@@ -196,6 +196,7 @@ receive: waits for input or output on descriptor N
 use_pool: waits for room in a Pool, occupied by sleep at N, which sleeps
 join_pool: waits until all greenlets of a Pool have ended
 never: waits until another greenlet switches to it
+observe: waits until another greenlet switches to it
 take_lock: waits for Lock lock, apparently held by holder since LINE, which sleeps
 take_std_rlock: waits for RLock std_rlock, held by holder since LINE, which sleeps
 wait_for_condition: waits for a notification of Condition condition

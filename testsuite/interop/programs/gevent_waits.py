@@ -103,6 +103,18 @@ def never():
     gevent.get_hub().switch()
 
 
+class Observer(gevent.Greenlet):
+    """Is told about the event, and does not wait for it."""
+
+    def note(self, source):
+        pass
+
+
+def observe():
+    event.rawlink(gevent.getcurrent().note)
+    never()
+
+
 def take_lock():
     with lock:
         pass
@@ -137,7 +149,7 @@ def join_thread():
 thread = threading.Thread(target=wait_for_event, name="thread", daemon=True)
 thread.start()
 greenlets = [
-    gevent.spawn(function)
+    Observer.spawn(function)
     for function in (
         holder,
         wait_for_event,
@@ -155,6 +167,7 @@ greenlets = [
         use_pool,
         join_pool,
         never,
+        observe,
         take_lock,
         take_std_rlock,
         wait_for_condition,
