@@ -20,11 +20,9 @@ const char ps_frame_objects_doc[] =
     "managers is a list of (manager, offset): the managers whose `with` blocks the frame\n"
     "has entered and not left, the innermost first, and the offset in co_code of the\n"
     "instruction that called __enter__, or -1.\n"
-    "The frames must be suspended, as the frames of a greenlet that does not run.\n"
+    "The frames must be suspended, as the frames of a greenlet that does not run. The\n"
+    "calling thread keeps the GIL for all of them: give only some hundreds.\n"
     "Returns None if another thread uses the reader, or if there is no reader.";
-
-/* The most frames that are read. */
-#define FRAMES_MAX 100000
 
 /* The references that one frame has, as new references. */
 struct found {
@@ -138,7 +136,7 @@ PyObject *ps_frame_objects(PyObject *module, PyObject *frames)
 
     if (!PyList_CheckExact(frames))
         return PyErr_Format(PyExc_TypeError, "frames must be a list");
-    count = PyList_GET_SIZE(frames) < FRAMES_MAX ? PyList_GET_SIZE(frames) : FRAMES_MAX;
+    count = PyList_GET_SIZE(frames);
     found = calloc((size_t)count + 1, sizeof(*found));
     if (!found)
         return PyErr_NoMemory();

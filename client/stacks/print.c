@@ -214,7 +214,8 @@ void stacks_print_tasks(FILE *stream, const struct report_process *process, bool
         fputs("The program has no asyncio tasks.\n", stream);
     print_tasks(&p, process);
     for (i = 0; i < process->missing.count; i++) {
-        if (text_is(process->missing.items[i].what, "tasks"))
+        if (text_is(process->missing.items[i].what, "tasks") ||
+            text_is(process->missing.items[i].what, "tasks of trio"))
             put_missing(&p, &process->missing.items[i], 1);
     }
 }

@@ -33,16 +33,20 @@ from ._without_code import (
     class_dict,
     class_name,
     field,
+    function_name,
     instances_of,
     is_built_in,
     is_of,
     lookup,
+    module_name,
     names_of,
+    names_of_code,
 )
 
 CHAIN_MAX = 200  #: the most coroutines of a task
 _AWAITS_MAX = 1000  #: the most tasks that are listed for one task that awaits them
 _NO_MANAGER = object()
+_EXITS = ("__aexit__", "__exit__")
 
 CellType = type((lambda value: lambda: value)(0).__closure__[0])
 _MethodDescriptorType = type(str.join)
@@ -99,8 +103,7 @@ class _CodeFacts:
         self.code, self.rule = code, rule
         self.entries = _entries_of(code)
         self.may_release = "release" in code.co_names
-        qualname = getattr(code, "co_qualname", None)
-        self.call = as_str(code.co_filename), code.co_name, qualname
+        self.call = names_of_code(code)
 
 
 class Asyncio:
@@ -208,13 +211,15 @@ class Asyncio:
         return self.kind(thing) in ("task", "py-task", "future", "py-future")
 
     def is_pending(self, future):
-        return self.read(future, "_state") == "PENDING"
+        state = self.read(future, "_state")
+        return type(state) is str and state == "PENDING"
 
     def facts_of(self, code):
         known = self._codes.get(id(code))
         if known is None:
             rule = self._rules.get(id(code), (None, None))
-            if code.co_name == "_wait_for_one" and rule[0] is None:  # of as_completed(), up to 3.12
+            # of as_completed(), up to 3.12
+            if as_str(code.co_name) == "_wait_for_one" and rule[0] is None:
                 completed = _code_of(self.tasks.get("as_completed"))
                 if completed is not None and any(code is each for each in completed.co_consts):
                     rule = "completed", "queue"
@@ -341,17 +346,14 @@ class Asyncio:
         kind = type(each)
         if kind is types.MethodType:
             function = _method_func(each)
-            if type(function) is types.FunctionType and function.__name__ in (
-                "__aexit__",
-                "__exit__",
-            ):
+            if type(function) is types.FunctionType and function_name(function) in _EXITS:
                 return _method_self(each)
         elif kind is types.BuiltinFunctionType and each.__name__ == "__exit__":
             return _builtin_self(each)
         # From 3.14 on, the value stack has the function __exit__ or __aexit__, then the manager.
         kind = type(before)
-        if kind is types.FunctionType and before.__name__ in ("__aexit__", "__exit__"):
-            found = lookup(type(each), before.__name__)
+        if kind is types.FunctionType and function_name(before) in _EXITS:
+            found = lookup(type(each), function_name(before))
             return each if found is before else _NO_MANAGER
         if kind is _MethodDescriptorType and before.__name__ == "__exit__":
             return each if lookup(type(each), "__exit__") is before else _NO_MANAGER
@@ -412,9 +414,8 @@ class Asyncio:
             function = each[0] if type(each) is tuple and each else each
             if type(function) is not types.FunctionType or not function.__closure__:
                 continue
-            module = function.__globals__.get("__name__")
-            if type(module) is str and module.startswith("asyncio."):
-                yield function.__name__, _cells(function)
+            if module_name(function.__globals__).startswith("asyncio."):
+                yield function_name(function), _cells(function)
 
     def awaited(self, future, seen=0):
         """Return the tasks and other futures that must be done before this future is."""

@@ -21,6 +21,7 @@ from ._without_code import (
     bases_of,
     class_dict,
     field,
+    in_parts,
     instances_of,
     is_of,
     names_of,
@@ -63,7 +64,9 @@ def _referents_of_all(things):
     gc.get_referents() does not show the referents of a greenlet that has begun.
     """
     read = getattr(sys.modules.get("_pystuck"), "referents", None)
-    return read(things) if read is not None else [gc.get_referents(each) for each in things]
+    if read is None:
+        return [gc.get_referents(each) for each in things]
+    return [each for part in in_parts(things) for each in read(part)]
 
 
 def _greenlet_class():

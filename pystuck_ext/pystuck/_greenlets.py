@@ -4,7 +4,6 @@ A part of the collector: see _stacks.
 """
 
 import _thread
-import sys
 import types
 
 from ._asyncio_objects import line_starts
@@ -16,8 +15,10 @@ from ._without_code import (
     class_name,
     field,
     lookup,
+    module_name,
     names_of,
     own_dict,
+    read_frames,
     sendable,
     system,
     type_name,
@@ -36,6 +37,7 @@ _WAITING_FUNCTIONS = (
     ("concurrent.futures._base", "Future", "result exception", "future"),
 )
 
+_FRAMES_MAX = 100000  #: the most frames from which waits and locks are read
 _NAMED_MAX = 3  #: how many greenlets are named if one greenlet waits for several of them
 
 
@@ -92,7 +94,7 @@ class Greenlets:
         self._roots = {}  # {id of the main greenlet of a thread: ident of the thread}
         self._objects = {}  # {id: (object, kind)}
         self._claims = {}  # {id of a lock: [(holder, claim)]}
-        self.facts = []
+        self.facts, self.missing = [], []
 
     def collect(self):
         known = self._gevent
@@ -141,11 +143,13 @@ class Greenlets:
 
         ident: the ident of its thread, or None. frame: its innermost frame; None: it is running.
         """
-        name = self._gevent.names(greenlet).get("name") or lookup(type(greenlet), "name")
+        name = self._gevent.names(greenlet).get("name")
+        if not issubclass(type(name), str):
+            name = lookup(type(greenlet), "name")
         thread = self._threads.get(id(greenlet))  # if gevent has patched threading
         if not issubclass(type(name), str) and type(thread) is not system.dummy:
             name = own_dict(thread).get("_name")
-        if issubclass(type(name), str) and len(name) > 0:
+        if issubclass(type(name), str) and as_str(name):
             return as_str(name)
         if id(greenlet) in self._hubs:
             return f"hub of {self._thread_name(ident)}"
@@ -156,7 +160,7 @@ class Greenlets:
         code = _frames_of(frame)[-1].f_code if frame is not None else None
         if code is None and type(function) is types.FunctionType:
             code = function.__code__
-        word = code.co_name if code is not None else class_name(type(greenlet))
+        word = as_str(code.co_name) if code is not None else class_name(type(greenlet))
         return f"{word} at {id(greenlet):#x}"
 
     # -- What greenlets wait for, and what they hold --
@@ -167,12 +171,15 @@ class Greenlets:
         idents = [ident for _, ident in self._hubs.values()]
         threads = [(ident, frame) for ident, frame in self._frames().items() if ident in idents]
         stacks += [_frames_of(frame) for _, frame in threads]
-        read = getattr(sys.modules.get("_pystuck"), "frame_objects", None)
-        objects = read([frame for stack in stacks for frame in stack]) if read else None
+        frames = [frame for stack in stacks for frame in stack]
+        if len(frames) > _FRAMES_MAX:
+            why = f"there are {len(frames)} frames, {_FRAMES_MAX} were read"
+            self.missing.append(("waits of greenlets", why))
+        objects = read_frames(frames[:_FRAMES_MAX])
+        objects += [None] * (len(frames) - len(objects))
         at = 0
         for i, stack in enumerate(stacks):
-            part = objects[at : at + len(stack)] if objects is not None else [None] * len(stack)
-            part += [None] * (len(stack) - len(part))
+            part = objects[at : at + len(stack)]
             at += len(stack)
             if i < len(self.facts):
                 facts = self.facts[i]
@@ -191,8 +198,7 @@ class Greenlets:
     @staticmethod
     def _is_in(frame, *modules):
         """True if a frame is in one of these top-level modules, or in one of these packages."""
-        module = frame.f_globals.get("__name__")
-        return type(module) is str and module.partition(".")[0] in modules
+        return module_name(frame.f_globals).partition(".")[0] in modules
 
     def _skip(self, stack, *modules):
         """Return the index of the innermost frame that is in none of these modules and packages.

@@ -13,7 +13,7 @@ import stat
 import sys
 
 from ._blocking_calls import BUDGET_MS, Item, call_all
-from ._without_code import as_str, attempt, system
+from ._without_code import as_str, attempt, names_of_code, system
 
 _FILE_MAX = 1 << 24  #: bytes
 _FILES_REMEMBERED = 256
@@ -188,12 +188,13 @@ def _cached_line(code, number):
     The entry of such a line has no modification time. From Python 3.13 on, linecache also has the
     code of `python -c`.
     """
-    cache = vars(linecache).get("cache")
-    entry = _entry(cache, code.co_filename)
-    if entry is None and code.co_filename.startswith("<"):
-        entry = _entry(cache, code)
-        if entry is None and hasattr(code, "co_qualname"):
-            key = code.co_filename, code.co_qualname, code.co_firstlineno
+    cache, (file, _, qualname) = vars(linecache).get("cache"), names_of_code(code)
+    entry = _entry(cache, file)
+    if entry is None and file.startswith("<"):
+        # The hash of a code object is made from the hash of its name.
+        entry = _entry(cache, code) if type(code.co_name) is str else None
+        if entry is None and qualname is not None:
+            key = file, qualname, code.co_firstlineno
             entry = _entry(vars(linecache).get("_interactive_cache"), key)
     if entry is None or len(entry) != 4 or entry[1] is not None or type(entry[2]) is not list:
         return None

@@ -33,7 +33,16 @@ from ._source_lines import Sources
 from ._tasks import Tasks
 from ._threads import Titles, alive, innermost_frames, main_ident, threads
 from ._trio_tasks import TrioTasks
-from ._without_code import Untraced, as_str, attempt, is_of, own_field, sendable, system
+from ._without_code import (
+    Untraced,
+    attempt,
+    class_name,
+    is_of,
+    names_of_code,
+    own_field,
+    sendable,
+    system,
+)
 
 #: The version of the tuples: see collect().
 SCHEMA = 2
@@ -71,17 +80,18 @@ class Answer:
         self._collect_threads(caller)
         self._tasks, self._objects, self._missing = None, None, []
         if flags & GREENLETS:
-            self._collect_greenlets()
+            self._try("greenlets", self._collect_greenlets)
         if flags & TASKS:
-            self._collect_tasks()
+            self._try("tasks", self._collect_tasks)
+            self._try("tasks of trio", self._collect_trio_tasks)
 
     def _calls(self, frame):
         """Return (file, line, function, qualified name) of each call, the outermost first."""
         found = []
         while frame is not None:
             code, number = frame.f_code, frame.f_lineno
-            qualname = getattr(code, "co_qualname", None)
-            found.append((as_str(code.co_filename), number, code.co_name, qualname))
+            file, *names = names_of_code(code)
+            found.append((file, number, *names))
             if self._flags & SOURCE:
                 self._sources.want(code, (number,), frame.f_globals)
             frame = frame.f_back
@@ -99,27 +109,43 @@ class Answer:
                 self._threads.append((ident, thread, called))
                 self._titles.add(thread)
 
+    def _try(self, what, collect):
+        """Call a function that collects more than threads. If it fails, the threads remain."""
+        try:
+            collect()
+        except Exception as error:
+            self._missing.append((what, f"collecting them failed: {class_name(type(error))}"))
+
     def _collect_greenlets(self):
         found = Greenlets(self._frames)
         found.collect()
-        for each in found.facts:
-            self._titles.add(each.greenlet)
-            self._greenlets.append(
-                (each.greenlet, found.greenlet_tuple(each), self._calls(each.frame))
-            )
+        made = [(each, found.greenlet_tuple(each), self._calls(each.frame)) for each in found.facts]
         self._objects = found.objects()
+        for facts, greenlet, calls in made:
+            self._titles.add(facts.greenlet)
+            self._greenlets.append((facts.greenlet, greenlet, calls))
+        self._missing += found.missing
+
+    def _want(self):
+        return self._sources.want if self._flags & SOURCE else _want_nothing
 
     def _collect_tasks(self):
-        want = self._sources.want if self._flags & SOURCE else _want_nothing
-        found = Tasks(self._frames, want)
+        found = Tasks(self._frames, self._want())
         found.collect()
         # The frames are made into tuples later, when the source lines are known. No reference to a
         # task is kept until then.
-        self._tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
-        trio = TrioTasks(self._frames, want)
-        trio.collect()
-        self._tasks += trio.tasks()
-        self._objects = (self._objects or ()) + found.objects() + trio.objects()
+        tasks = [(each.calls, found.task_tuple(each)) for each in found.facts]
+        self._objects = (self._objects or ()) + found.objects()
+        self._tasks = tasks
+        self._missing += found.missing
+
+    def _collect_trio_tasks(self):
+        found = TrioTasks(self._frames, self._want())
+        found.collect()
+        tasks = found.tasks()
+        self._objects = (self._objects or ()) + found.objects()
+        if tasks:
+            self._tasks = (self._tasks or []) + tasks
         self._missing += found.missing
 
     def finish(self):

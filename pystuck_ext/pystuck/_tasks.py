@@ -9,7 +9,16 @@ import re
 import types
 
 from ._asyncio_objects import CHAIN_MAX, Asyncio
-from ._without_code import field, is_built_in, is_of, lookup, sendable, system, type_name
+from ._without_code import (
+    field,
+    is_built_in,
+    is_of,
+    lookup,
+    module_name,
+    sendable,
+    system,
+    type_name,
+)
 
 _TASKS_MAX = 5000  #: the most tasks that are collected
 _TASKS_SORTED = 20  #: at most _TASKS_SORTED * _TASKS_MAX tasks are sorted; _TASKS_MAX are kept
@@ -25,7 +34,7 @@ def _natural(name):
 def _is_in_asyncio_run(frame):
     """True if `frame` or one of its callers is in the module asyncio.runners, such as run()."""
     while frame is not None:
-        if frame.f_globals.get("__name__") == "asyncio.runners":
+        if module_name(frame.f_globals) == "asyncio.runners":
             return True
         frame = frame.f_back
     return False
@@ -163,9 +172,7 @@ class Tasks:
             if rule is None or (rule == "condition" and name == "lock"):
                 rule, where = name, max(i - 1, 0)
                 at = known.first(referents, kind) if kind else referents
-                while where > 0 and known.facts_of(chain[where][1].f_code).code.co_name == (
-                    "__aenter__"
-                ):
+                while where > 0 and known.facts_of(chain[where][1].f_code).call[1] == "__aenter__":
                     where -= 1
         if facts.waiter is not None:
             facts.wait = rule, at, where, timed
@@ -182,7 +189,7 @@ class Tasks:
         lines = passed if len(passed) == len(managers) else [None] * len(managers)
         if len(set(passed)) == 1:
             lines = passed[:1] * len(managers)
-        if i + 1 < len(chain) and chain[i + 1][1].f_code.co_name == "__aenter__":
+        if i + 1 < len(chain) and known.facts_of(chain[i + 1][1].f_code).call[1] == "__aenter__":
             managers = managers[:-1]  # this block has not been entered yet
         # Not only this coroutine, but also the coroutines that it awaits may have released the
         # locks.
@@ -208,7 +215,7 @@ class Tasks:
             return False
         referents = gc.get_referents(manager)
         own = [each for each in referents if type(each) is dict]
-        for each in referents + [value for names in own for value in names.values()]:
+        for each in referents + [value for names in own for value in list(names.values())]:
             if self._asyncio.kind(each) == "timer" and field(each, "_cancelled") is not True:
                 return True
         return False

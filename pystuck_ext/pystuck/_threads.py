@@ -25,6 +25,7 @@ from ._without_code import (
     class_name,
     is_built_in,
     mro,
+    names_of,
     own_dict,
     own_field,
     sendable,
@@ -123,7 +124,7 @@ def greenlets():
     The greenlets are in the order of their addresses, because the order in the garbage collector
     changes.
     """
-    base = getattr(sys.modules.get("greenlet"), "greenlet", None)
+    base = names_of("greenlet").get("greenlet")
     if not isinstance(base, type):
         return
     found = [thing for thing in gc.get_objects() if issubclass(type(thing), base)]
@@ -157,7 +158,7 @@ def _has_plain_repr(cls):
 
 def _is_plain_greenlet(thing):
     """True if `thing` is a greenlet whose repr() runs only code of the C module greenlet."""
-    base = getattr(sys.modules.get("greenlet"), "greenlet", None)
+    base = names_of("greenlet").get("greenlet")
     return type(thing) is base and is_built_in(base)
 
 

@@ -10,7 +10,6 @@ No code of the program runs. A part of the collector: see _stacks.
 import collections
 import gc
 import math
-import sys
 import types
 
 from ._asyncio_objects import Asyncio, CellType
@@ -21,7 +20,10 @@ from ._without_code import (
     field,
     is_of,
     lookup,
+    module_name,
     names_of,
+    names_of_code,
+    read_frames,
     sendable,
     type_name,
 )
@@ -52,7 +54,7 @@ def _code_behind(function):
     for _ in range(5):
         if type(function) is not types.FunctionType:
             return None
-        inner = function.__dict__.get("__wrapped__")
+        inner = dict.get(function.__dict__, "__wrapped__")
         if inner is None:
             return function.__code__
         function = inner
@@ -64,9 +66,13 @@ def _dicts_of_local(local):
     for each in gc.get_referents(local):
         if is_of(each, dict):
             yield each
-            for inner in each.values():
-                if is_of(inner, dict):
-                    yield inner
+            yield from [inner for inner in list(each.values()) if is_of(inner, dict)]
+
+
+def _order(task):
+    """Return a key that sorts tasks by their age."""
+    counter = field(task, "_counter")
+    return counter if type(counter) is int else 0, id(task)
 
 
 class _TrioFacts:
@@ -95,15 +101,21 @@ class TrioTasks:
             return
         self._find_rules()
         self._find_runners(local)
+        count = 0
         for runner, _ in self._runners.values():
             tasks, queue = field(runner, "tasks"), field(runner, "runq")
             ready = {id(each) for each in list(queue)} if is_of(queue, collections.deque) else ()
-            for each in list(tasks) if is_of(tasks, set) else ():
-                if len(self.facts) < _TRIO_TASKS_MAX and self._is_shown(each, runner):
-                    self.facts.append(self._facts_of(each, runner, id(each) in ready))
-        self.facts.sort(key=lambda each: (field(each.task, "_counter") or 0, id(each.task)))
+            tasks = list(tasks) if is_of(tasks, set) else []
+            tasks = [each for each in tasks if self._is_shown(each, runner)]
+            count += len(tasks)
+            for each in tasks[: _TRIO_TASKS_MAX - len(self.facts)]:
+                self.facts.append(self._facts_of(each, runner, id(each) in ready))
+        if len(self.facts) < count:
+            why = f"there are {count}, {len(self.facts)} were read"
+            self.missing.append(("tasks of trio", why))
+        self.facts.sort(key=lambda each: _order(each.task))
         for each in self.facts:  # what has run since it was read
-            if field(each.task, "_schedule_points") != each.step:
+            if field(each.task, "_schedule_points") is not each.step:
                 each.wait, each.awaits = None, []
 
     @staticmethod
@@ -147,14 +159,13 @@ class TrioTasks:
             codes.append(_code_behind(lookup(manager, "get_events")))
         found = [(ident, self._frame_with(codes, each)) for ident, each in self._frames().items()]
         found = [(ident, frame) for ident, frame in found if frame is not None]
-        read = getattr(sys.modules.get("_pystuck"), "frame_objects", None)
-        objects = read([frame for _, frame in found]) if read is not None else None
-        for (ident, _), each in zip(found, objects or ()):
+        objects = read_frames([frame for _, frame in found])
+        for (ident, _), each in zip(found, objects):
             for runner, _ in list(self._runners.values()):
                 owned = runner, field(runner, "io_manager")
                 if each is not None and each[0] and any(each[0][0] is own for own in owned):
                     self._runners[id(runner)] = runner, ident
-        if objects is None and len(found) == len(self._runners) == 1:
+        if objects == [None] and len(self._runners) == 1:
             self._runners = {key: (each[0], found[0][0]) for key, each in self._runners.items()}
 
     @staticmethod
@@ -174,10 +185,10 @@ class TrioTasks:
         elif is_ready:
             facts.state = "ready"
         for _, frame in chain:
-            code = frame.f_code
-            names = as_str(code.co_filename), code.co_name, getattr(code, "co_qualname", None)
-            facts.calls.append((names[0], frame.f_lineno, *names[1:]))
-            self._want(code, (frame.f_lineno,), frame.f_globals)
+            code, number = frame.f_code, frame.f_lineno
+            file, *names = names_of_code(code)
+            facts.calls.append((file, number, *names))
+            self._want(code, (number,), frame.f_globals)
         if facts.state == "waiting":
             self._set_wait(facts, chain)
             for number, (coroutine, frame) in enumerate(chain):
@@ -229,15 +240,14 @@ class TrioTasks:
     def _set_children(self, facts, nurseries, where, timed):
         children = field(nurseries[0], "_children") if nurseries else None
         children = list(children) if is_of(children, set) else []
-        children.sort(key=lambda each: (field(each, "_counter") or 0, id(each)))
+        children.sort(key=_order)
         facts.awaits = [f"task:{id(each):#x}" for each in children]
         target = facts.awaits[0] if len(facts.awaits) == 1 else None
         facts.wait = target, "task", where, timed
 
     @staticmethod
     def _is_of_trio(frame):
-        module = frame.f_globals.get("__name__")
-        return type(module) is str and module.partition(".")[0] == "trio"
+        return module_name(frame.f_globals).partition(".")[0] == "trio"
 
     @staticmethod
     def _has_deadline(task):

@@ -68,16 +68,45 @@ def _keep():
 system = _keep()
 mro = vars(type)["__mro__"].__get__
 class_dict = vars(type)["__dict__"].__get__
-class_name = vars(type)["__name__"].__get__
+_class_name = vars(type)["__name__"].__get__
 _class_module = vars(type)["__module__"].__get__
 _type_flags = vars(type)["__flags__"].__get__
 _HEAP_TYPE = 1 << 9  #: the bit of a class's __flags__ that says that the class is not built in
 _ABSENT = object()
+_PART = 500  #: how many objects a function of C gets in one call
 
 
 def as_str(text):
     """Return a text as a plain str, not as an instance of a subclass."""
     return text if type(text) is str else str.__str__(text)
+
+
+def class_name(cls):
+    return as_str(_class_name(cls))
+
+
+def function_name(function):
+    """Return the __name__ of a function that is written in Python."""
+    return as_str(function.__name__)
+
+
+def names_of_code(code):
+    """Return (file, function, qualified name or None) of a code object."""
+    qualname = getattr(code, "co_qualname", None)
+    return (
+        as_str(code.co_filename),
+        as_str(code.co_name),
+        None if qualname is None else as_str(qualname),
+    )
+
+
+def module_name(names):
+    """Return the name of the module that has these globals; "" if it is not a plain str.
+
+    The globals of a function may be of a subclass of dict, with methods of its own.
+    """
+    name = dict.get(names, "__name__")
+    return name if type(name) is str else ""
 
 
 def sendable(text):
@@ -181,6 +210,23 @@ def instances_of(classes):
     found = find(list(classes.values())) if find is not None else None
     if found is None:
         found = [each for each in gc.get_objects() if id(type(each)) in classes]
+    return found
+
+
+def in_parts(things):
+    """Yield a list in parts, so that a function of C keeps the GIL for a short time only."""
+    for at in range(0, len(things), _PART):
+        yield things[at : at + _PART]
+
+
+def read_frames(frames):
+    """Return an item for each frame, as _pystuck.frame_objects() does, for many frames.
+
+    Without the extension, or if another thread uses the stack reader, the items are None.
+    """
+    read, found = getattr(sys.modules.get("_pystuck"), "frame_objects", None), []
+    for part in in_parts(frames):
+        found += (read and read(part)) or [None] * len(part)
     return found
 
 

@@ -29,7 +29,7 @@ needs_gevent = pytest.mark.skipif(
 #: A thread waits for a Lock that a suspended greenlet holds. Another greenlet has released a Lock
 #: inside its `with`; a third one is only suspended. Counts what code of the classes runs.
 PLAIN = """
-import json, threading
+import json, threading, types
 import greenlet, pystuck
 
 class Named(greenlet.greenlet):
@@ -42,6 +42,30 @@ class Named(greenlet.greenlet):
     def __eq__(self, other):
         called.append("eq")
     __hash__ = None
+
+class Name:
+    def __bool__(self):
+        called.append("Name.__bool__")
+        raise RuntimeError
+
+class Names(dict):
+    def get(self, *arguments):
+        called.append("Names.get")
+        return dict.get(self, *arguments)
+
+class Text(str):
+    def __eq__(self, other):
+        called.append("Text.__eq__")
+        return str.__eq__(self, other)
+    def __hash__(self):
+        called.append("Text.__hash__")
+        return str.__hash__(self)
+    def __format__(self, spec):
+        called.append("Text.__format__")
+        return str.__format__(self, spec)
+    def __len__(self):
+        called.append("Text.__len__")
+        return str.__len__(self)
 
 def keep(lock):
     with first, lock:
@@ -63,6 +87,9 @@ def wait():
 called, main = [], greenlet.getcurrent()
 first, second = threading.Lock(), threading.Lock()
 keeper, releaser = Named(keep), greenlet.greenlet(release)
+releaser.name = Name()
+code = idle.__code__.replace(co_name=Text("idle"), co_filename=Text("<idle>"))
+idle = types.FunctionType(code, Names(globals()))
 idler = greenlet.greenlet(idle, releaser)
 keeper.switch(threading.Lock())
 for each in (releaser, idler):
@@ -88,6 +115,7 @@ def test_a_suspended_greenlet_holds_locks() -> None:
     keeper, releaser, idler = (found[each] for each in report["ids"][:3])
     assert keeper["name"] == "keeper"
     assert re.fullmatch(r"release at 0x[0-9a-f]+", releaser["name"])
+    assert re.fullmatch(r"idle at 0x[0-9a-f]+", idler["name"])
     assert [keeper["parent"], idler["parent"]] == [report["ids"][3], releaser["id"]]
     assert [hold["certainty"] for hold in keeper["holds"]] == ["seen", "seen"]
     assert [hold["certainty"] for hold in releaser["holds"]] == ["likely"]
@@ -174,6 +202,50 @@ def test_the_collector_keeps_no_references() -> None:
     assert counts == [6, 1]
     assert after[1] == before[1]
     assert after[0] - before[0] < 5
+
+
+#: A greenlet with 1200 frames, of which 1100 are read. Then the collectors fail.
+PARTS = """
+import json, sys
+import greenlet, pystuck
+from pystuck import _greenlets, _pystuck, _stacks
+
+def deep(depth):
+    return deep(depth - 1) if depth else main_greenlet.switch()
+
+def read(frames, read=_pystuck.frame_objects):
+    sizes.append(len(frames))
+    return read(frames)
+
+def fail(*arguments):
+    raise RuntimeError
+
+def collect():
+    answer = _stacks.collect(_stacks.GREENLETS | _stacks.TASKS, own_thread=True)
+    tasks = None if answer[19] is None else len(answer[19])
+    found.append([len(sizes), answer[14], len(answer[17]), len(answer[18]), tasks])
+
+main_greenlet, sizes, found = greenlet.getcurrent(), [], []
+_pystuck.frame_objects, _greenlets._FRAMES_MAX = read, 1100
+sys.setrecursionlimit(5000)
+suspended = greenlet.greenlet(deep)
+suspended.switch(1199)
+collect()
+_stacks.Greenlets = _stacks.Tasks = _stacks.TrioTasks = fail
+collect()
+print(json.dumps([sizes, *found]))
+"""
+
+
+def test_frames_are_read_in_parts_and_a_failure_costs_no_threads() -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GREENLET')}"
+    sizes, whole, failed = run_python(PARTS, PYTHONPATH=path)
+    assert sizes == [500, 500, 100]
+    why = "there are 1200 frames, 1100 were read"
+    assert whole == [3, [["waits of greenlets", why]], 1, 1, 0]
+    why = "collecting them failed: RuntimeError"
+    parts = ("greenlets", "tasks", "tasks of trio")
+    assert failed == [3, [[part, why] for part in parts], 1, 0, None]
 
 
 # ---- gevent --------------------------------------------------------------------------------------

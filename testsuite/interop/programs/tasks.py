@@ -210,6 +210,7 @@ async def main():
     make(both(locks[4], locks[3], ready), "dead 1")
     await asyncio.sleep(0)
     holder, dead = made[0], made[3]
+    holder.add_done_callback(callback())
     make(grab(locks[5]), "grabber")
     for i in (0, 1, 2, 5):
         make(take(locks[i]), f"taker {i}")
@@ -244,6 +245,23 @@ async def main():
     make(never(), "ready")
     started.wait()
     time.sleep(100000)
+
+
+class Names(dict):
+    """The globals of a callback."""
+
+    def get(self, *arguments):
+        called.append("Names.get")
+        return dict.get(self, *arguments)
+
+
+def callback():
+    """Return a function that has a closure and globals of the class Names."""
+
+    def done(_):
+        return done
+
+    return type(counted)(done.__code__, Names(globals()), "done", None, done.__closure__)
 
 
 def second():
