@@ -684,10 +684,10 @@ static void stop_listener(struct ps_server *s)
     }
     pthread_detach(s->thread);
     fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return;
-    (void)!connect(fd, (const struct sockaddr *)&s->address, s->address_len);
-    close(fd);
+    if (fd >= 0) { /* else the thread waits until a client connects */
+        (void)!connect(fd, (const struct sockaddr *)&s->address, s->address_len);
+        close(fd);
+    }
     remove_socket_file(s);
 }
 

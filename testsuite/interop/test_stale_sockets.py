@@ -136,6 +136,19 @@ def test_files_and_links_are_kept(clean: Clean, sockets: Path, dead: int) -> Non
     assert link.read_text() == "precious"
 
 
+def test_the_file_is_removed_without_a_descriptor(socket_dir: Path) -> None:
+    """The program has closed the server's descriptor, and can open no other."""
+    code = (
+        "import json, os, resource, sys, pystuck\n"
+        "server = pystuck.run_server(unix_socket=sys.argv[1])\n"
+        "os.closerange(3, 256)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "server.close()\n"
+        "print(json.dumps(os.path.exists(sys.argv[1])))\n"
+    )
+    assert run_python(code, f"{socket_dir}/socket") is False
+
+
 @needs_root
 def test_a_socket_of_another_user_is_kept(clean: Clean, sockets: Path, dead: int) -> None:
     path = sockets / f"{dead}.sock"
