@@ -119,7 +119,7 @@ def _start(
     except Exception as error:
         if values["on_error"] != "warn":
             raise
-        _run.warn(values["logger"], error)
+        _run.warn(values["logger"], "no pystuck server", error)
     return None
 
 

@@ -10,13 +10,12 @@ If the path contains "{pid}", as that of PYSTUCK=1 does, forked children have se
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
 import _pystuck
 
-from . import _server_options
+from . import _run, _server_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,15 +117,6 @@ def with_follow_fork(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"follow_fork": "{pid}" in (arguments.get("unix_socket") or ""), **arguments}
 
 
-def _warn(text: str, error: Exception) -> None:
-    import logging
-
-    logger = logging.getLogger("pystuck")
-    if not logger.handlers:  # otherwise logging, if not configured, prints to stderr
-        logger.addHandler(logging.NullHandler())
-    logger.warning("PYSTUCK=%a: no server: %s", text, error)
-
-
 def turn_on(text: str) -> None:
     """Start a server at the address in PYSTUCK. On failure, logs the error."""
     from . import _by_environment, _servers, _start
@@ -134,5 +124,4 @@ def turn_on(text: str) -> None:
     try:
         _start(with_follow_fork({**address(text), **options()}), (_servers, _by_environment))
     except Exception as error:
-        with contextlib.suppress(Exception):  # the program's log handler may raise
-            _warn(text, error)
+        _run.warn(None, f"PYSTUCK={text!a}: no server", error)

@@ -102,20 +102,24 @@ def listen(settings: dict[str, Any]) -> _pystuck.Server:
     server = _pystuck.run_server({**settings, "unix_socket": own_path(path)})
     if "{pid}" in os.fsdecode(path):
         with contextlib.suppress(Exception):  # such as OSError: the directory cannot be read
-            from . import _stale_sockets
-
             _stale_sockets.remove(os.fsdecode(path))
     return server
 
 
-def warn(logger: Any, error: Exception) -> None:
-    """Log that a server could not be started. logger: None means logging.getLogger("pystuck")."""
+def warn(logger: Any, text: str, error: Exception) -> None:
+    """Log that a server could not be started. text: the beginning of the message.
+
+    logger: None means logging.getLogger("pystuck"). This logger prints nothing if the program does
+    not configure logging.
+    """
     with contextlib.suppress(Exception):  # the program's log handler may raise
         if logger is None:
             import logging
 
             logger = logging.getLogger("pystuck")
-        logger.log(_WARNING, "no pystuck server: %s", error)
+            if not logger.handlers:  # otherwise logging, if not configured, prints to stderr
+                logger.addHandler(logging.NullHandler())
+        logger.log(_WARNING, "%s: %s", text, error)
 
 
 # ---- Forked children -----------------------------------------------------------------------------

@@ -16,8 +16,9 @@ ATTEMPT = """
 import io, json, logging, sys
 import pystuck
 text = io.StringIO()
-logging.basicConfig(stream=text, format="%(levelname)s %(name)s %(message)s")
 options = json.loads(sys.argv[1])
+if options.pop("configured", True):
+    logging.basicConfig(stream=text, format="%(levelname)s %(name)s %(message)s")
 if options.pop("own_logger", False):
     options["logger"] = logging.getLogger("app")
 try:
@@ -57,6 +58,11 @@ def test_another_error_of_the_start_is_logged(options: dict[str, Any]) -> None:
     result, log, count = attempt(**options)
     assert (result, count) == ("None", 0)
     assert log.startswith("WARNING pystuck no pystuck server: ")
+
+
+def test_a_program_without_logging_prints_nothing(taken_port: int) -> None:
+    """Also run_python() checks that nothing is printed on stderr."""
+    assert attempt(port=taken_port, configured=False) == ["None", "", 0]
 
 
 def test_an_invalid_argument_is_an_error_nevertheless() -> None:
