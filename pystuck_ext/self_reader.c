@@ -289,3 +289,14 @@ struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char
         stackreader_refuse_locks(r);
     return r;
 }
+
+struct stackreader *ps_self_reader_again(const struct offsets *offsets, bool locks,
+                                         const char **why)
+{
+    struct memory memory = memory_self();
+    struct stackreader *r = stackreader_new(&memory, offsets, (uint64_t)(uintptr_t)_PyRuntime, why);
+
+    if (r && !locks)
+        stackreader_refuse_locks(r);
+    return r;
+}

@@ -16,4 +16,10 @@
  * locks, and sets *why, too. Otherwise sets *why to NULL. No exception is set. */
 struct stackreader *ps_self_reader_new(const struct offsets *offsets, const char **why);
 
+/* Creates a reader like one that ps_self_reader_new has made, and does not check it. For a forked
+ * child, whose parent had the reader. locks: false if the parent's reader refused locks. On failure
+ * returns NULL and sets *why to a constant sentence. Runs no code of Python. */
+struct stackreader *ps_self_reader_again(const struct offsets *offsets, bool locks,
+                                         const char **why);
+
 #endif

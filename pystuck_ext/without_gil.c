@@ -53,11 +53,24 @@ struct ps_without_gil {
 
 /* ---- With the GIL: what to remember ---------------------------------------------------------- */
 
-/* Returns str(obj) as a text, with lone surrogates as escapes. On failure returns an unknown text
- * (data is NULL), without an exception. */
+/* Returns a str for an object, as _argument() in pystuck/_stacks.py does: the content of a str,
+ * else the repr(). Runs no code of the program. Returns a new reference, or NULL with an exception.
+ */
+static PyObject *str_of(PyObject *obj)
+{
+    if (PyUnicode_Check(obj))
+        return PyUnicode_FromObject(obj);
+    if (PyLong_CheckExact(obj) || PyFloat_CheckExact(obj) || PyBool_Check(obj) ||
+        PyBytes_CheckExact(obj) || obj == Py_None)
+        return PyObject_Repr(obj);
+    return PyBaseObject_Type.tp_repr(obj);
+}
+
+/* Returns str_of(obj) as a text, with lone surrogates as escapes. On failure returns an unknown
+ * text (data is NULL), without an exception. */
 static struct report_text text_of(struct report *r, PyObject *obj)
 {
-    ps_auto PyObject *str = obj ? PyObject_Str(obj) : NULL;
+    ps_auto PyObject *str = obj ? str_of(obj) : NULL;
     ps_auto PyObject *bytes =
         str ? PyUnicode_AsEncodedString(str, "utf-8", "backslashreplace") : NULL;
     struct report_text text = {NULL, 0};
@@ -172,17 +185,32 @@ bool ps_without_gil_is_prepared(const struct ps_state *state)
     return state->without_gil && state->without_gil->fork_count == ps_fork_count();
 }
 
+/* Makes state->without_gil and state->reader for this process, and sets *why as
+ * ps_self_reader_new does. In a forked child, they are those of the parent process, and another
+ * thread of the parent may have used them at the fork. The child has the same Python, so what the
+ * parent has checked is not checked again: this would take longer than the fork. */
+static void make_reader(struct ps_state *state, const char **why)
+{
+    bool was_right = state->reader != NULL;
+    bool read_locks = was_right && stackreader_reads_locks(state->reader);
+
+    ps_without_gil_free(state);
+    state->without_gil = without_gil_new();
+    if (!state->without_gil)
+        return;
+    if (was_right)
+        state->reader = ps_self_reader_again(&ps_own_offsets, read_locks, why);
+    else
+        state->reader = ps_self_reader_new(&ps_own_offsets, why);
+}
+
 void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
 {
     struct report facts, before;
     const char *why = NULL;
 
-    if (!ps_without_gil_is_prepared(state)) {
-        ps_without_gil_free(state); /* they are those of the parent process */
-        state->without_gil = without_gil_new();
-        if (state->without_gil)
-            state->reader = ps_self_reader_new(&ps_own_offsets, &why);
-    }
+    if (!ps_without_gil_is_prepared(state))
+        make_reader(state, &why);
     if (!state->reader)
         ps_log(log, PS_LOG_WARNING,
                "the stacks cannot be read while C code keeps the GIL: %s (known versions of "
@@ -193,7 +221,7 @@ void ps_without_gil_prepare(struct ps_state *state, struct ps_log *log)
     if (!state->without_gil)
         return;
     report_init(&facts, 0);
-    set_facts(&facts); /* may run code of the program */
+    set_facts(&facts);
     pthread_mutex_lock(&state->without_gil->lock);
     before = state->without_gil->facts;
     state->without_gil->facts = facts;

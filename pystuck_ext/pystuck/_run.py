@@ -7,7 +7,7 @@ import os
 
 import _pystuck
 
-from . import _admission, _server_options
+from . import _admission, _server_options, _stale_sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def own_path(unix_socket: str | bytes | os.PathLike) -> str:
 def listen(settings: dict[str, Any]) -> _pystuck.Server:
     """Start a server. "{pid}" in the path of its Unix socket is replaced by the id of this process.
 
+    Imports nothing: in a forked child, a thread of the parent may have been importing the module.
     Removes the socket files that ended processes have left at the same path. Raises the same errors
     as run_server.
     """

@@ -5,6 +5,7 @@ A process that is killed, or that ends with os._exit, cannot remove the file of 
 
 from __future__ import annotations
 
+import _socket  # fast to import, and gevent does not patch it
 import contextlib
 import itertools
 import os
@@ -43,8 +44,6 @@ def _is_alive(pid: int) -> bool:
 
 def _is_listened_on(path: str) -> bool:
     """True if a process listens on the socket, even if the process is in another container."""
-    import _socket  # fast to import, and gevent does not patch it
-
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
         sock.setblocking(False)  # otherwise connect() waits while the queue is full

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from harness import (
     is_gone,
     links,
     python,
+    run_python,
     starts_threads_in_a_child,
     wait_until,
 )
@@ -106,6 +108,43 @@ def test_a_forked_child_can_have_a_server_of_its_own(
     with contextlib.closing(rpyc.classic.connect("127.0.0.1", port)) as child:
         assert child.modules.os.getppid() == debuggee.pid
         assert parent.modules.os.getpid() == debuggee.pid
+
+
+#: Its child has a server. Notes what runs in the fork: imports, a method of an argument, and the
+#: reading of frames, with which the parent has checked that it can read stacks.
+FOLLOWED = """
+import builtins, json, os, socket, sys, warnings
+import pystuck
+class Argument:
+    def __str__(self):
+        called.append("__str__")
+        return "argument"
+    __repr__ = __str__
+def find(name, *more, found=builtins.__import__):
+    called.append(name)
+    return found(name, *more)
+called, folder = [], sys.argv[1]
+sys.argv.append(Argument())
+pystuck.run_server(unix_socket=f"{folder}/{{pid}}.sock", follow_fork=True)
+with socket.socket(socket.AF_UNIX) as stale:
+    stale.bind(f"{folder}/999999999.sock")
+os.utime(f"{folder}/999999999.sock", (0, 0))
+warnings.simplefilter("ignore")
+builtins.__import__ = find
+sys.addaudithook(lambda event, _: event == "sys._current_frames" and called.append(event))
+if os.fork() == 0:
+    in_fork = list(called)
+    (thread,) = pystuck.why()["threads"]
+    has_file = os.path.exists(f"{folder}/{os.getpid()}.sock")
+    print(json.dumps([in_fork, has_file, thread["frames"][0]["function"]]), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@starts_threads_in_a_child
+def test_a_followed_fork_runs_no_code_of_the_program(socket_dir: Path) -> None:
+    assert run_python(FOLLOWED, str(socket_dir)) == [[], True, "<module>"]
 
 
 #: Starts as many threads as there are clients. Some get the idents of threads that served them.
