@@ -20,7 +20,7 @@ from test_run_cell import Session, sent_module
 
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "client" / "prompt" / "inspection.py").read_text()
-COLLECTOR = Path(build_setting("PYSTUCK_COLLECTOR")).read_text()
+COLLECTOR = Path(build_setting("PYSTUCK_COLLECTOR"))
 
 
 class Inspection(Session):
@@ -28,7 +28,7 @@ class Inspection(Session):
 
     def __init__(self) -> None:
         super().__init__()
-        self.inspector = sent_module(SOURCE, self.names, self._run, COLLECTOR)
+        self.inspector = sent_module(SOURCE, self.names, self._run, COLLECTOR.read_text())
 
     def cell(self, source: str) -> None:
         """Runs a cell that raises no exception."""
