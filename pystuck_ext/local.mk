@@ -86,7 +86,7 @@ collector_parts = \
 	pystuck_ext/pystuck/_threads.py \
 	pystuck_ext/pystuck/_source_lines.py \
 	pystuck_ext/pystuck/_asyncio_objects.py \
-	pystuck_ext/pystuck/_tasks.py \
+	pystuck_ext/pystuck/_asyncio_tasks.py \
 	pystuck_ext/pystuck/_trio_tasks.py \
 	pystuck_ext/pystuck/_gevent_objects.py \
 	pystuck_ext/pystuck/_greenlets.py \
@@ -101,6 +101,7 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/_authenticators.py \
 	pystuck_ext/pystuck/_client.py \
 	pystuck_ext/pystuck/_environment.py \
+	pystuck_ext/pystuck/_follow_fork.py \
 	pystuck_ext/pystuck/_server_options.py \
 	pystuck_ext/pystuck/_attribute_policy.py \
 	pystuck_ext/pystuck/_preload.py \

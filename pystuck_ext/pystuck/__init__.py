@@ -30,6 +30,7 @@ except ImportError as error:
 from _pystuck import __version__, why
 
 from . import (
+    _follow_fork,
     _run,
     _server_options,
     thread_probe,  # noqa: F401
@@ -140,7 +141,7 @@ def _listen(values: dict[str, Any], lists: tuple[list[_pystuck.Server], ...]) ->
             servers[:] = [each for each in servers if not each.closed]
             servers.append(server)
         if values["follow_fork"]:
-            _run.follow_forks(lists, server, settings)
+            _follow_fork.follow(lists, server, settings)
     except BaseException:  # such as MemoryError: the caller gets no server to close
         server.close()
         raise

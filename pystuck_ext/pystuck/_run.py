@@ -1,4 +1,4 @@
-"""Starts native servers for checked options, in this process and in its forked children."""
+"""Starts native servers for checked options."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-#: How many TCP ports a forked child tries.
-_PORTS_TRIED = 1000
 
 #: Equal to logging.WARNING.
 _WARNING = 30
@@ -121,58 +118,3 @@ def warn(logger: Any, text: str, error: Exception) -> None:
             if not logger.handlers:  # otherwise logging, if not configured, prints to stderr
                 logger.addHandler(logging.NullHandler())
         logger.log(_WARNING, "%s: %s", text, error)
-
-
-# ---- Forked children -----------------------------------------------------------------------------
-
-#: The servers of this process that each forked child starts again for itself. Each entry has the
-#: list to which the child adds its server, the server of this process, and the settings.
-_followed: list[tuple[tuple[list[_pystuck.Server], ...], _pystuck.Server, dict[str, Any]]] = []
-
-#: True if Python calls _serve_in_child after a fork.
-_registered = False
-
-
-def follow_forks(
-    lists: tuple[list[_pystuck.Server], ...], server: _pystuck.Server, settings: dict[str, Any]
-) -> None:
-    """Make each forked child start a server like `server`, which has these settings.
-
-    lists: the lists to which the child adds its server.
-    """
-    global _registered
-    if not _registered:
-        os.register_at_fork(after_in_child=_serve_in_child)
-        _registered = True
-    _followed[:] = [entry for entry in _followed if not entry[1].closed]
-    _followed.append((lists, server, settings))
-
-
-def _serve_in_child() -> None:
-    """Start the servers of this forked child. Ignores errors, so that os.fork() does not fail."""
-    followed = [entry for entry in _followed if not entry[1].closed]
-    for lists, _, _ in _followed:
-        for servers in lists:
-            servers.clear()
-    _followed.clear()
-    for lists, server, settings in followed:
-        with contextlib.suppress(Exception):
-            mine = _listen_next_to(server, settings)
-            for servers in lists:
-                servers.append(mine)
-            _followed.append((lists, mine, settings))
-
-
-def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystuck.Server:
-    """Start this child's server.
-
-    The child's server listens on the Unix socket with the child's "{pid}" in the path, or on the
-    next free TCP port after the port of `server`. If port 0 was given, the kernel also chooses a
-    port for the child.
-    """
-    if settings["unix_socket"] is not None or settings["port"] == 0:
-        return listen(settings)
-    for port in range(server.port + 1, min(server.port + _PORTS_TRIED, 65536)):
-        with contextlib.suppress(OSError):
-            return listen({**settings, "port": port})
-    raise OSError("no port is free")

@@ -27,10 +27,10 @@ Other rules for running in a program that is stuck:
 import functools
 import sys
 
+from ._asyncio_tasks import Tasks
 from ._blocking_calls import BUDGET_MS, call_all, forget_dummies
 from ._greenlets import Greenlets
 from ._source_lines import Sources
-from ._tasks import Tasks
 from ._threads import Titles, alive, innermost_frames, main_ident, threads
 from ._trio_tasks import TrioTasks
 from ._without_code import (
