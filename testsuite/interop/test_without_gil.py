@@ -547,9 +547,10 @@ def test_the_program_ends_during_the_wait(tmp_path: Path, end: str, status: int)
 
 
 #: Changes the offset number sys.argv[1] in the extension's table, in memory, and starts a server.
-#: Prints the server's warning as JSON, or null. test_stackreader.py changes each offset.
+#: Prints the server's warning as JSON, or null. test_stackreader.py changes each offset. With a
+#: second argument, a forked child then prints whether its answer says that locks are not shown.
 BROKEN = """
-import ctypes, json, logging, mmap, os, queue, socket, subprocess, sys, threading, time
+import ctypes, json, logging, mmap, os, queue, socket, subprocess, sys, threading, time, warnings
 import _pystuck, pystuck
 
 def find_table():
@@ -593,6 +594,12 @@ server, warning = start(int(sys.argv[1]))
 print(json.dumps(warning), flush=True)
 print(json.dumps({"host": server.host, "port": server.port}), flush=True)
 sys.stdin.readline()
+warnings.simplefilter("ignore")
+if sys.argv[2:] and os.fork() == 0:
+    print(any(each["what"] == "locks" for each in pystuck.why()["missing"]), flush=True)
+    os._exit(0)
+elif sys.argv[2:]:
+    os.wait()
 print("went on", flush=True)
 """
 
@@ -651,7 +658,7 @@ FIRST_LINE, FUNCTION_CODE = NAMES.index("code.first_line"), NAMES.index("functio
     ids=["frames", "locks"],
 )
 def test_a_wrong_offset_turns_the_reader_off(offset: int, warning: str) -> None:
-    running = Running([python(), "-c", BROKEN, str(offset)], debuggee_environment())
+    running = Running([python(), "-c", BROKEN, str(offset), "fork"], debuggee_environment())
     try:
         assert re.fullmatch(warning, json.loads(running.read_line()))
         debuggee = Debuggee.__new__(Debuggee)
@@ -669,7 +676,8 @@ def test_a_wrong_offset_turns_the_reader_off(offset: int, warning: str) -> None:
             assert (process["threads"]["main é"]["state"] == "S") == reads_stacks
             assert peer.eval("6 * 7") == 42
         running.write("go on\n")
-        assert (running.wait(), running.read_rest(), running.stderr()) == (0, "went on\n", "")
+        assert (running.wait(), running.read_rest()) == (0, "True\nwent on\n")
+        assert running.stderr() == ""
     finally:
         running.kill()
 
