@@ -5,9 +5,9 @@
 
 #include "error.h"
 
-/* How many bytes of the structs a program knows that leaves `size` 0: the members of version 0.9,
- * of which the last ones are named here. Later versions add members behind them, but do not change
- * these lines. */
+/* The sizes of the structs for a program that leaves the member `size` 0. Such a program knows the
+ * members of version 0.9. The last one of these members is named below for each struct. Later
+ * versions add members behind it, and leave the lines below unchanged. */
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #define OPTIONS_SIZE_0_9     END_OF(struct rpyc_options, silence_ms)
 #define TLS_SIZE_0_9         END_OF(struct rpyc_tls, insecure_no_verify)

@@ -3,8 +3,8 @@
  * threads: the state of a thread, and the system call in which it waits. Uses no heap memory except
  * for the report's arena, and one descriptor at a time.
  *
- * folder: the folder of the thread's process, "/proc/self" or "/proc/PID". thread: the ID that this
- * process has for the thread.
+ * folder: the folder of the thread's process, "/proc/self" or "/proc/PID". thread: the thread's ID
+ * in the PID namespace of the calling process.
  */
 #ifndef PROCFS_THREADS_H
 #define PROCFS_THREADS_H

@@ -17,9 +17,9 @@ enum ps_gil_use {
 };
 
 /* Finds out how the GIL is used. Python code releases the GIL after sys.getswitchinterval() if
- * another thread waits for it. So if a thread keeps the GIL, and has run for longer than that
- * interval or sleeps, it runs C code. If the thread keeps the GIL but only waits for a CPU, it may
- * run Python code. */
+ * another thread waits for it. So a thread that keeps the GIL runs C code if it has used more CPU
+ * time than that interval, or if it sleeps. A thread that keeps the GIL but only waits for a CPU
+ * may run Python code. */
 enum ps_gil_use ps_gil_use(const struct ps_gil_look *look);
 
 /* True if it is time to answer a request without Python, instead of waiting for the GIL. asked:

@@ -69,9 +69,10 @@ static bool are_list_offsets(const struct offsets *o)
 }
 
 /* True if the pointer to the first interpreter is at its offset in the runtime. The pointer to the
- * main interpreter usually has the same value. So up to 3.12, also checks that this second pointer
- * directly follows the first one. From 3.13 on, ps_offsets_agree compares the offset with the
- * offset that Python publishes. */
+ * main interpreter usually has the same value, so the value alone does not show which of the two
+ * pointers is at the offset. Up to 3.12, the pointer to the main interpreter directly follows the
+ * pointer to the first interpreter: checks this, too. From 3.13 on, ps_offsets_agree compares the
+ * offset with the offset that Python publishes. */
 static bool is_list_head(const struct python *py)
 {
     const void *runtime = (const void *)(uintptr_t)py->runtime;

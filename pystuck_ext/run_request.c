@@ -254,9 +254,9 @@ static void drop_waiting(struct ps_gil_job *job)
     waiting_free(w);
 }
 
-/* Makes a job for the helper, and moves the request, which may be NULL, to it. runs: true if the
- * helper must run the request, false if it must only take the GIL. If there is no memory, does not
- * move the request and returns NULL. */
+/* Makes a job for the helper, and moves the request, which may be NULL, into the job. runs: true if
+ * the helper must run the request, false if it must only take the GIL. If there is no memory, does
+ * not move the request and returns NULL. */
 static struct waiting *waiting_new(struct ps_session *s, struct conn *c, struct message *request,
                                    int64_t handler, bool runs)
 {

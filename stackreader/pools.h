@@ -9,7 +9,7 @@
 
 #include "value_stack.h"
 
-/* The most futures of one queue that are looked at. */
+/* The maximum number of futures that are looked at in one queue. */
 #define POOL_QUEUED_MAX 256
 
 /* A ThreadPoolExecutor, as its threads know it. */

@@ -26,9 +26,10 @@ int script_read(char **script);
 
 /* Runs the cells of -c, and then the script if it is not NULL. In the script, the value of each
  * expression statement is printed. The first Ctrl-C interrupts the cell, the second one ends the
- * client. Returns the exit status: 0, 1 after an exception, 128 + SIGINT after an interruption.
- * *err is filled if the connection failed, if a cell took longer than --timeout (RPYC_ETIMEOUT), or
- * if the server runs no code and a step of a chain was interrupted. */
+ * client. Returns the exit status: 0 if all cells ended well, 1 after an exception, 128 + SIGINT
+ * after an interruption. *err is filled if the connection failed, or if a cell took longer than
+ * --timeout (RPYC_ETIMEOUT). It is also filled if a step of a chain was interrupted and the server
+ * refuses to run code. */
 int script_run(rpyc_conn *conn, const struct options *options, const char *script,
                struct rpyc_error *err);
 

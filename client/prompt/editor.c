@@ -175,9 +175,10 @@ static int go_to_end(struct editor *e)
 /* ---- The window ------------------------------------------------------------------------------ */
 
 /* Returns the cursor's row, counted from the start of the prompt, after the window was resized.
- * Some terminals wrap long rows anew, others leave them unchanged. If the row is not the same in
- * both cases, asks the terminal for the cursor's column, unless the column is the same in both
- * cases and e->rows is known. The column usually shows what the terminal did. */
+ * Some terminals wrap long rows anew, others leave them unchanged. If the row would be the same on
+ * both kinds of terminal, returns it. Otherwise the cursor's column usually shows the kind, so asks
+ * the terminal for the column. Does not ask if the column, too, would be the same on both kinds and
+ * e->rows is known. */
 static int cursor_row_after_resize(struct editor *e, int width)
 {
     const struct position left = extent_of_line(e, e->columns).cursor;

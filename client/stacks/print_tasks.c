@@ -93,9 +93,9 @@ static void put_row(const struct printer *outer, const struct report_process *pr
         put_task(&p, &process->tasks.items[tasks[i]]);
 }
 
-/* Counts the tasks of one loop, beginning with the row `first`. The next loop begins at the next
- * row of depth 0 whose tasks have another loop. Returns the number of tasks, and sets *rows to the
- * number of their rows. */
+/* Counts the tasks of one loop, whose first row is `first`. A row stands for one task, or for
+ * several that are alike. The rows of the loop end before the next row of depth 0 that belongs to a
+ * different loop. Returns the number of tasks, and sets *rows to the number of rows. */
 static size_t count_loop(const struct task_tree *tree, const struct report_process *process,
                          size_t first, size_t *rows)
 {

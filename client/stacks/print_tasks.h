@@ -29,8 +29,8 @@
 
 #include "stacks/print_stack.h"
 
-/* Prints the tasks of all loops of a process. Prints nothing if there are none. If p is full, shows
- * each task. */
+/* Prints the tasks of all loops of a process. Prints nothing if there are none. If p->full is
+ * true, prints each task, also if many are alike. */
 void print_tasks(const struct printer *p, const struct report_process *process);
 
 #endif

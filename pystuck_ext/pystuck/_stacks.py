@@ -56,7 +56,7 @@ TASKS = 16  #: tasks of asyncio
 
 
 def _want_nothing(_code, _lines, _names):
-    """Ask for no source lines."""
+    """Do nothing: used in place of a function that asks for source lines."""
 
 
 class Answer:
@@ -271,7 +271,9 @@ def _arguments():
 
 
 def begin(flags, budget_ms=BUDGET_MS, own_thread=False):
-    """Collect all that needs no code and no file of the program. Returns an Answer.
+    """Collect what can be collected without running code of the program or reading its files.
+
+    Returns an Answer.
 
     The arguments are those of collect().
     """

@@ -111,7 +111,8 @@ static bool leads_to_itself(const struct wait_graph *g, size_t node)
     return false;
 }
 
-/* Takes the nodes down to `node` off the stack `open`: they are one strongly connected component.
+/* Removes the nodes from the top of the stack `open` to `node`, including `node`: they are one
+ * strongly connected component.
  * If this component is a cycle, sets the member `cycle` of its nodes to a new number. */
 static void close_component(struct wait_graph *g, struct search *s, size_t node)
 {

@@ -32,8 +32,8 @@ static bool is_in_callback(const report_frames *frames)
            is_in_asyncio(frames);
 }
 
-/* True if the thread waits for something other than the GIL. Python waits for the GIL in the system
- * call futex. */
+/* True if the thread waits for something other than the GIL. A thread in the system call futex may
+ * wait for the GIL, so the result is then false, unless it is known what the thread waits for. */
 static bool is_waiting(const struct report_thread *t)
 {
     if (t->exact == BOOL_FALSE || t->state == STATE_RUNNING)
