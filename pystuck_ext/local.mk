@@ -52,7 +52,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/session.c pystuck_ext/session.h \
 	pystuck_ext/session_object.c pystuck_ext/session_object.h \
 	pystuck_ext/session_threads.c pystuck_ext/session_threads.h \
-	pystuck_ext/settings.c pystuck_ext/settings.h \
+	pystuck_ext/native_settings.c pystuck_ext/native_settings.h \
 	pystuck_ext/shortage.c pystuck_ext/shortage.h \
 	pystuck_ext/thread.c pystuck_ext/thread.h \
 	pystuck_ext/vinegar.c pystuck_ext/vinegar.h \
@@ -85,7 +85,7 @@ collector_parts = \
 	pystuck_ext/pystuck/_blocking_calls.py \
 	pystuck_ext/pystuck/_threads.py \
 	pystuck_ext/pystuck/_source_lines.py \
-	pystuck_ext/pystuck/_asyncio_objects.py \
+	pystuck_ext/pystuck/_asyncio_fields.py \
 	pystuck_ext/pystuck/_asyncio_tasks.py \
 	pystuck_ext/pystuck/_trio_tasks.py \
 	pystuck_ext/pystuck/_gevent_objects.py \

@@ -18,9 +18,9 @@
 
 #include "releases.h"
 #include "ext.h"
+#include "native_settings.h"
 #include "objects.h"
 #include "reserve.h"
-#include "settings.h"
 
 struct ps_session;
 
@@ -42,6 +42,10 @@ struct ps_session_ops {
      * returns, gives back a reference to the session. */
     void (*reap)(void *session);
 };
+
+/* How long a request may run after the client has hung up, before the session's objects are
+ * released, in ms. A request that is shorter finishes as if the client were still connected. */
+#define PS_SESSION_REAP_AFTER_MS 1000
 
 struct ps_session {
     atomic_int refs; /* of threads, netrefs and other objects that use the session */

@@ -18,10 +18,6 @@
 #define REQUEST_TIMEOUT_MS 30000               /* rpyc's sync_request_timeout */
 #define STACK_NEEDED       ((size_t)48 * 1024) /* bytes that one request needs */
 
-/* How long a request may run after the client has hung up, before the session's objects are
- * released, in ms. A request that is shorter finishes as if the client were still connected. */
-#define REAP_AFTER_MS 1000
-
 /* Replies to a long PING. If long replies that clients have not read yet take too much memory
  * (conn_keep), replies with MemoryError. */
 static int echo_long(struct conn *c, struct message *request, const uint8_t *data, size_t len,
@@ -242,8 +238,9 @@ static void release_all(struct ps_session *s)
 }
 
 /* The main function of a thread that is started if the client of a session hangs up while a request
- * runs. If a request runs for longer than REAP_AFTER_MS, releases the objects of the session,
- * unless the session has ended by itself. Closes the socket if the reserve needs descriptors. */
+ * runs. If a request runs for longer than PS_SESSION_REAP_AFTER_MS, releases the objects of the
+ * session, unless the session has ended by itself. Closes the socket if the reserve needs
+ * descriptors. */
 static void reap(void *arg)
 {
     struct ps_session *s = ps_session_this_thread()->session = arg;
@@ -251,7 +248,7 @@ static void reap(void *arg)
 
     do {
         before = atomic_load(&s->served);
-        poll(NULL, 0, REAP_AFTER_MS);
+        poll(NULL, 0, PS_SESSION_REAP_AFTER_MS);
     } while (atomic_load(&s->threads) > 0 && atomic_load(&s->served) != before);
     if (!ps_reserve_take_back()) {
         /* The client's socket may use a descriptor of the reserve, so it is closed. In other cases

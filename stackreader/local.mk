@@ -33,7 +33,7 @@ stackreader_libstackreader_la_SOURCES = \
 	stackreader/pools.c stackreader/pools.h \
 	stackreader/opcode_tables.inc stackreader/opcodes.c stackreader/opcodes.h \
 	stackreader/offsets.h stackreader/python_process.h \
-	stackreader/releases.c stackreader/releases.h \
+	stackreader/lock_releases.c stackreader/lock_releases.h \
 	stackreader/stack.c stackreader/stack.h \
 	stackreader/stackreader.c stackreader/stackreader.h \
 	stackreader/value_stack.c stackreader/value_stack.h \

@@ -4,7 +4,7 @@
 #include "dicts.h"
 #include "locks.h"
 #include "objects.h"
-#include "releases.h"
+#include "lock_releases.h"
 
 /* The arguments that the functions below share. */
 struct gathering {

@@ -8,7 +8,7 @@ import gc
 import re
 import types
 
-from ._asyncio_objects import CHAIN_MAX, Asyncio
+from ._asyncio_fields import CHAIN_MAX, Asyncio
 from ._without_code import (
     field,
     is_built_in,

@@ -6,7 +6,7 @@ A part of the collector: see _stacks.
 import _thread
 import types
 
-from ._asyncio_objects import line_starts
+from ._asyncio_fields import line_starts
 from ._gevent_objects import Gevent
 from ._threads import known_threads
 from ._without_code import (

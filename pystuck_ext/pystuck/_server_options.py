@@ -6,7 +6,7 @@ are made from the table: the checks and defaults of run_server, the list of opti
 docstring, the command line and its help, the variables, and the settings that the native server
 reads.
 
-To add an option, add a row here and read the setting in pystuck_ext/settings.c.
+To add an option, add a row here and read the setting in pystuck_ext/native_settings.c.
 """
 
 from __future__ import annotations

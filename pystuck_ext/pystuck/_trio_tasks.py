@@ -12,7 +12,7 @@ import gc
 import math
 import types
 
-from ._asyncio_objects import Asyncio, CellType
+from ._asyncio_fields import Asyncio, CellType
 from ._without_code import (
     as_str,
     attempt,

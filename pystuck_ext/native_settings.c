@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "settings.h"
+#include "native_settings.h"
 
 #include <limits.h>
 #include <stdlib.h>

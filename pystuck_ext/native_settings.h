@@ -3,8 +3,8 @@
  * The settings of one server, from the options of run_server(): those that the server's sessions
  * share, and those of its listener.
  */
-#ifndef PS_SETTINGS_H
-#define PS_SETTINGS_H
+#ifndef PS_NATIVE_SETTINGS_H
+#define PS_NATIVE_SETTINGS_H
 
 #include "ext.h"
 #include "settings_dict.h"

@@ -3,8 +3,8 @@
  * What the code of a frame says about the locks that the frame has taken: whether the code may have
  * released a lock in the meantime, and which locks it will release in a `finally` block.
  */
-#ifndef STACKREADER_RELEASES_H
-#define STACKREADER_RELEASES_H
+#ifndef STACKREADER_LOCK_RELEASES_H
+#define STACKREADER_LOCK_RELEASES_H
 
 #include "value_stack.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "releases.h"
+#include "lock_releases.h"
 
 #include "dicts.h"
 #include "objects.h"
