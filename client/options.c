@@ -61,7 +61,7 @@ static const struct {
     {"help", NULL, 'h', "show this text and exit"},
     {"version", NULL, KEY_VERSION, "show the version and exit"},
     {"code", "CODE", 'c', "run CODE in the debuggee; may be repeated"},
-    {"stacks", NULL, KEY_STACKS, "print the stacks also with -c or a script"},
+    {"stacks", NULL, KEY_STACKS, "print the stacks, even with -c or a script"},
     {"no-stacks", NULL, KEY_NO_STACKS, "do not print the stacks"},
     {"format", "FORMAT", KEY_FORMAT, "print the stacks as text, plain (no colours) or json"},
     {"json", NULL, KEY_JSON, "the same as --format json"},
@@ -220,7 +220,7 @@ static int take_trust(struct trust *out, const char *text)
     out->has_user = user_parse(&out->user, text);
     if (out->has_user)
         return 0;
-    wrong("invalid --server-user '%s': expected a user's name or number, or any", text);
+    wrong("invalid --server-user '%s': expected the name or number of a user, or 'any'", text);
     return -1;
 }
 

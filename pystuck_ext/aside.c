@@ -139,9 +139,10 @@ static int wait_patiently(struct aside *a, PyObject *patience)
 const char ps_run_aside_doc[] =
     "run_aside(function, patience)\n--\n\n"
     "Call function() on a thread of pystuck, and wait until it has returned.\n\n"
-    "patience() returns the seconds to wait before patience() is called again. If\n"
-    "this number is negative, the wait ends and the thread is left behind. Returns\n"
-    "True if function() has returned. Raises RuntimeError if no thread can be started.";
+    "Calls patience() again and again during the wait. It returns how many seconds to\n"
+    "wait before the next call. If this number is negative, the wait ends and the thread\n"
+    "is left behind. Returns True if function() has returned. Raises RuntimeError if no\n"
+    "thread can be started.";
 
 PyObject *ps_run_aside(PyObject *module, PyObject *args)
 {

@@ -218,7 +218,7 @@ static void explain_locals(struct report *r, struct report_process *p)
         return;
     if (known > 0) {
         what = "local variables of some threads";
-        why = "these threads run, or there are too many threads";
+        why = "these threads are running, or there are too many threads to read them all";
     } else if (p->source == SOURCE_SELF) {
         why = "the GIL is held";
     }

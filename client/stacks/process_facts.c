@@ -271,8 +271,8 @@ void facts_watch_gil(const struct stackreader *reader, const struct memory *memo
                      struct report *report, struct report_process *process)
 {
     static const char slept[] = "the thread has the GIL and waits in the kernel",
-                      kept[] = "C code: the GIL did not change hands, although another thread asks "
-                               "for it";
+                      kept[] = "C code keeps the GIL: it did not change hands, although another "
+                               "thread asked for it";
     const struct report_thread *holder;
     struct gil gil;
     int64_t *before, ms;

@@ -29,7 +29,7 @@ def check(values: dict[str, Any]) -> None:
             "unix_mode cannot be combined with an abstract unix_socket ('@name'), which has no file"
         )
     if values["authenticator"] and values["certfile"] is not None:
-        raise ValueError("authenticator cannot be combined with certfile: both decide on TLS")
+        raise ValueError("authenticator cannot be combined with certfile: both would set up TLS")
     if values["insecure"] and values["allow_users"] is not None:
         raise ValueError("allow_users cannot be combined with insecure, which admits every user")
     if values["follow_fork"] and path is not None and "{pid}" not in os.fsdecode(path):

@@ -81,7 +81,9 @@ class Tasks:
                 break
             self.facts.append(self._facts_of(task, name))
         if len(self.facts) < len(tasks):
-            self.missing.append(("tasks", f"there are {len(tasks)}, {len(self.facts)} were read"))
+            self.missing.append(
+                ("tasks", f"there are {len(tasks)}, but only {len(self.facts)} were read")
+            )
         for each in self.facts:
             self._complete(each)
         self._drop_moved()

@@ -104,7 +104,7 @@ def address(text: str) -> dict[str, str | int]:
         return {"unix_socket": text[len("unix:") :]}
     host, colon, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit()):
-        raise ValueError("expected 1, port, host:port, [host]:port or unix:path")
+        raise ValueError("expected '1', or an address: PORT, HOST:PORT, [HOST]:PORT or unix:PATH")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:

@@ -173,7 +173,7 @@ class Greenlets:
         stacks += [_frames_of(frame) for _, frame in threads]
         frames = [frame for stack in stacks for frame in stack]
         if len(frames) > _FRAMES_MAX:
-            why = f"there are {len(frames)} frames, {_FRAMES_MAX} were read"
+            why = f"there are {len(frames)} frames, but only {_FRAMES_MAX} were read"
             self.missing.append(("waits of greenlets", why))
         objects = read_frames(frames[:_FRAMES_MAX])
         objects += [None] * (len(frames) - len(objects))

@@ -111,7 +111,7 @@ class TrioTasks:
             for each in tasks[: _TRIO_TASKS_MAX - len(self.facts)]:
                 self.facts.append(self._facts_of(each, runner, id(each) in ready))
         if len(self.facts) < count:
-            why = f"there are {count}, {len(self.facts)} were read"
+            why = f"there are {count}, but only {len(self.facts)} were read"
             self.missing.append(("tasks of trio", why))
         self.facts.sort(key=lambda each: _order(each.task))
         for each in self.facts:  # what has run since it was read

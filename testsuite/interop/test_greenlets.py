@@ -241,7 +241,7 @@ def test_frames_are_read_in_parts_and_a_failure_costs_no_threads() -> None:
     path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GREENLET')}"
     sizes, whole, failed = run_python(PARTS, PYTHONPATH=path)
     assert sizes == [500, 500, 100]
-    why = "there are 1200 frames, 1100 were read"
+    why = "there are 1200 frames, but only 1100 were read"
     assert whole == [3, [["waits of greenlets", why]], 1, 1, 0]
     why = "collecting them failed: RuntimeError"
     parts = ("greenlets", "tasks", "tasks of trio")

@@ -205,7 +205,10 @@ def test_a_group_of_threads_has_no_local_variables() -> None:
     assert "7 threads: w-1 ... w-7" in merged
     assert "x = 1" not in merged
     assert full.count("      x = 1\n") == 6
-    assert "not shown: local variables of some threads (these threads run, or there are too" in full
+    assert (
+        "not shown: local variables of some threads (these threads are running, or there are too"
+        in full
+    )
 
 
 def test_a_server_without_local_variables_says_so() -> None:

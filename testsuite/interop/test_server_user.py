@@ -379,7 +379,7 @@ def test_the_user_is_checked_before_tls_begins(
 def test_a_user_who_does_not_exist_is_an_error(user: str) -> None:
     assert_refused(
         pystuck(f"--server-user={user}", "6666"),
-        f"invalid --server-user '{user}': expected a user's name or number, or any",
+        f"invalid --server-user '{user}': expected the name or number of a user, or 'any'",
     )
 
 

@@ -235,7 +235,7 @@ async def main():
     print(json.dumps([*found, len(sorted_names)]))
 asyncio.run(main())
 """
-    note = ["tasks", "there are 100, 2 were read"]
+    note = ["tasks", "there are 100, but only 2 were read"]
     assert run_python(code, COLLECTOR) == [40, [note], 2, 42]
 
 
@@ -263,7 +263,7 @@ print(json.dumps([answer[14], len(answer[19])]))
 
 
 def test_tasks_of_trio_that_are_left_out_are_said() -> None:
-    note = ["tasks of trio", "there are 3, 2 were read"]
+    note = ["tasks of trio", "there are 3, but only 2 were read"]
     assert run_python(TRIO, COLLECTOR) == [[note], 2]
 
 
