@@ -111,16 +111,6 @@ static enum outside_result no_process(struct outside *out, pid_t pid)
 
 /* ---- Opening it ------------------------------------------------------------------------------ */
 
-/* True if the process that was opened has ended. Another process may have the same ID now. */
-static bool has_ended(const struct outside_process *t)
-{
-    struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
-
-    if (t->pidfd >= 0)
-        return poll(&end, 1, 0) > 0;
-    return process_started_after_boot(t->pid) != t->started;
-}
-
 /* Reads the list of mappings. Returns 0 or an errno. */
 static int read_mappings(struct outside_process *t)
 {
@@ -157,6 +147,19 @@ static const struct mapping *first_file(const struct mappings *ms)
         if (ms->items[i].readable && ms->items[i].path[0] == '/')
             return &ms->items[i];
     return NULL;
+}
+
+/* True if the process that was opened has ended. Another process may have the same ID now. The
+ * parent of the process may not have waited for it yet: then only its memory is gone. */
+static bool has_ended(struct outside_process *t)
+{
+    struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
+    const struct mapping *file = first_file(&t->mappings);
+
+    if (t->pidfd >= 0)
+        return poll(&end, 1, 0) > 0;
+    return process_started_after_boot(t->pid) != t->started ||
+           (file && memory_pid_try(&t->memory, file->start) == ESRCH);
 }
 
 static bool maps_pystuck(const struct mappings *ms)
@@ -358,9 +361,8 @@ static bool read_python(const struct outside_process *t, const struct located *p
 }
 
 /* Reads one Python of the process. */
-static enum outside_result fill(const struct outside_process *t, size_t index,
-                                struct report *report, struct report_process *process,
-                                struct outside *out)
+static enum outside_result fill(struct outside_process *t, size_t index, struct report *report,
+                                struct report_process *process, struct outside *out)
 {
     const struct located *python = &t->pythons[index];
     char version[32];
@@ -384,7 +386,7 @@ static enum outside_result fill(const struct outside_process *t, size_t index,
 }
 
 /* Adds one Python of the process to the report. Adds nothing if it cannot be read. */
-static enum outside_result add_python(const struct outside_process *t, size_t index,
+static enum outside_result add_python(struct outside_process *t, size_t index,
                                       struct report *report, struct outside *out)
 {
     struct report_process *process = report_add_process(report);
@@ -398,7 +400,7 @@ static enum outside_result add_python(const struct outside_process *t, size_t in
 
 /* Adds the Pythons of the process to the report. If the first Python cannot be read, adds nothing
  * and sets *out to the reason. Leaves out any later Python that cannot be read. */
-static void add_pythons(const struct outside_process *t, struct report *report, struct outside *out)
+static void add_pythons(struct outside_process *t, struct report *report, struct outside *out)
 {
     struct outside other = {.result = OUTSIDE_READ};
     size_t i;
