@@ -611,7 +611,7 @@ int rpyc_connect_fd(rpyc_conn **out, int fd, const struct rpyc_options *given,
         stream_close(&s);
         return error_set(
             err, RPYC_EINVAL,
-            "cannot detect the version of rpyc on a given socket: set options.generation");
+            "cannot find out which rpyc the peer of an open socket has: set options.generation");
     }
     result = connect_fd(out, &s, &options, err ? err : &unused);
     rpyc_error_clear(&unused);

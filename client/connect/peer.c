@@ -245,8 +245,8 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
     }
     if (!is_known)
         return set_error(err, RPYC_EINVAL,
-                         "cannot find out which user the server %s belongs to: root must pass "
-                         "--server-user any to connect",
+                         "cannot find out which user the server %s belongs to: to connect "
+                         "nevertheless, root must pass --server-user any",
                          where);
     return set_error(err, RPYC_EINVAL,
                      "%s is a server of %s: root must pass --server-user %s to connect", where,

@@ -246,9 +246,9 @@ static bool say_queue(const struct server *s, const char *shortage, char *out)
     if (!queue_of(s, &queue) || queue.waiting == 0)
         return false;
     if (shortage[0])
-        return say(out, "does not accept connections (waiting: %u): it is %s", queue.waiting,
-                   shortage);
-    return say(out, "does not accept connections (waiting: %u)", queue.waiting);
+        return say(out, "does not accept connections (connections that wait: %u): it is %s",
+                   queue.waiting, shortage);
+    return say(out, "does not accept connections (connections that wait: %u)", queue.waiting);
 }
 
 static pid_t look_for_running_thread(pid_t pid)

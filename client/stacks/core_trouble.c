@@ -261,7 +261,7 @@ void trouble_image(char *out, size_t size, const char *path, const struct core_i
         return;
     case IMAGE_BLOCKED:
         snprintf(out, size,
-                 "%s cannot be read without %s%s, and this file cannot be opened: its disk or file "
+                 "%s cannot be read without %s%s, which cannot be opened: its disk or file "
                  "server does not answer. Name a copy of the file with --exe FILE",
                  path, name, id);
         return;

@@ -43,8 +43,8 @@ def check_certificates(values: dict[str, Any], *, certified: bool) -> None:
     """
     if certified and values["unix_socket"] is None and values["allow_users"] is not None:
         raise ValueError(
-            "allow_users cannot be combined with client certificates over TCP, where the "
-            "certificate decides who is admitted, and not the user: use allow_subjects"
+            "allow_users cannot be combined with client certificates over TCP: there, "
+            "only the certificate decides who is admitted; use allow_subjects"
         )
 
 

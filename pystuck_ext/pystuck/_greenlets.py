@@ -15,6 +15,7 @@ from ._without_code import (
     class_name,
     field,
     lookup,
+    methods_of,
     module_name,
     names_of,
     own_dict,
@@ -43,14 +44,11 @@ _NAMED_MAX = 3  #: how many greenlets are named if one greenlet waits for severa
 
 def _waiting_codes():
     """Return {id of a code object: (kind, function)} for _WAITING_FUNCTIONS."""
-    found = {}
-    for module, name, functions, kind in _WAITING_FUNCTIONS:
-        cls = names_of(module).get(name)
-        for each in functions.split():
-            function = lookup(cls, each) if issubclass(type(cls), type) else None
-            if type(function) is types.FunctionType:
-                found[id(function.__code__)] = kind, function
-    return found
+    return {
+        id(function.__code__): (kind, function)
+        for function, kind, _ in methods_of(_WAITING_FUNCTIONS)
+        if type(function) is types.FunctionType
+    }
 
 
 def _line_of(code, offset):

@@ -189,8 +189,8 @@ OPTIONS = (
         "unix_mode",
         _values.Mode(),
         None,
-        "give the Unix socket's file this mode; the default is 0600, but with allow_users it is "
-        "0666 (the kernel identifies the user), and with unix_group 0660",
+        "give the Unix socket's file this mode; the default is 0600; with unix_group it is 0660, "
+        "and with allow_users 0666, since the kernel tells the server which user connects",
         command="--unix-mode",
         variable=True,
         needs=("unix_socket",),

@@ -20,6 +20,7 @@ from ._without_code import (
     field,
     is_of,
     lookup,
+    methods_of,
     module_name,
     names_of,
     names_of_code,
@@ -89,7 +90,7 @@ class TrioTasks:
     """Collects the tasks of trio of all threads, and the objects that they wait for."""
 
     def __init__(self, frames, want):
-        """frames, want: as in Tasks, the class in _tasks."""
+        """frames, want: as in Tasks, the class in _asyncio_tasks."""
         self._frames, self._want, self._asyncio = frames, want, Asyncio()
         self._rules, self._objects = {}, {}
         self._runners = {}  # {id: (runner, ident of its thread or None)}
@@ -130,14 +131,10 @@ class TrioTasks:
         return field(parent, "_parent_task") is not init
 
     def _find_rules(self):
-        for module, name, methods, kind in _TRIO_METHODS:
-            cls = names_of(module).get(name)
-            if not issubclass(type(cls), type):
-                continue
-            for each in methods.split():
-                code = _code_behind(lookup(cls, each))
-                if code is not None:
-                    self._rules[id(code)] = kind, cls
+        for function, kind, cls in methods_of(_TRIO_METHODS):
+            code = _code_behind(function)
+            if code is not None:
+                self._rules[id(code)] = kind, cls
         for module, functions, kind in _TRIO_FUNCTIONS:
             for each in functions.split():
                 code = _code_behind(names_of(module).get(each))

@@ -239,6 +239,18 @@ def lookup(cls, name):
     return None
 
 
+def methods_of(table):
+    """Yield (function, kind, class) for each method of a table that exists in this program.
+
+    table: rows of the name of a module, the name of a class, the names of methods, and a kind.
+    """
+    for module, name, methods, kind in table:
+        cls = names_of(module).get(name)
+        if issubclass(type(cls), type):
+            for each in methods.split():
+                yield lookup(cls, each), kind, cls
+
+
 def is_of(thing, *types_):
     """True if the type of an object is one of types_.
 

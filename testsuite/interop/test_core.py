@@ -376,7 +376,7 @@ def test_a_file_server_that_does_not_answer_is_given_up(dumped: Dumped) -> None:
     done = read_it("--core", str(core))
     if dumped.needs_file:
         assert (done.returncode, done.stdout) == (1, "")
-        assert "this file cannot be opened: its disk or file server does not answer" in done.stderr
+        assert "which cannot be opened: its disk or file server does not answer" in done.stderr
     else:
         assert (done.returncode, done.stderr) == (0, "")
     done = read_it("--core", f"{lost}/core")

@@ -560,8 +560,8 @@ REASONS = {
     "waiting": "has no running thread: probably a thread that waits holds the GIL",
     "traced": "is stopped by a debugger: process {tracer} (",
     "asleep": "does not run: its main thread is in uninterruptible sleep in the kernel",
-    "without descriptors": "does not accept connections (waiting: N): it is out of file "
-    "descriptors: 32 of 32 open, most of them: ",
+    "without descriptors": "does not accept connections (connections that wait: N): it is out of "
+    "file descriptors: 32 of 32 open, most of them: ",
 }
 
 
@@ -588,7 +588,7 @@ def test_the_kernel_tells_why_a_program_does_not_answer(tmp_path: Path) -> None:
             done = pystuck("--timeout=1", "127.0.0.1", lines[name][0])
             assert (done.returncode, done.stdout) == (1, ""), name
             why = REASONS[name].format(pid=program.pid, tracer=os.getpid())
-            said = re.sub(r"\(waiting: \d+\)", "(waiting: N)", done.stderr)
+            said = re.sub(r"that wait: \d+\)", "that wait: N)", done.stderr)
             assert f": process {program.pid} (" in said
             assert f") {why}" in said
 

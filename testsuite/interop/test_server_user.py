@@ -587,7 +587,7 @@ def test_if_the_user_cannot_be_found_root_is_refused_and_others_get_a_message(
         return without_netlink(*arguments, user=user, prefix=prefix, has_proc=False)
 
     unknown = f"cannot find out which user the server {target} belongs to"
-    assert_refused(ask(), f"{unknown}: root must pass --server-user any to connect")
+    assert_refused(ask(), f"{unknown}: to connect nevertheless, root must pass --server-user any")
     assert_refused(ask("--server-user=0"), f"{unknown}, so --server-user cannot be checked")
     assert_answered(ask("--server-user=any"), debuggee, unknown)
     assert_answered(ask(user=OTHER_USER), debuggee, unknown)

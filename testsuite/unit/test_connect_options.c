@@ -147,8 +147,9 @@ TEST(a_socket_that_is_connected_already_needs_a_generation)
         int fd = peer_open(&p);
 
         assert_int_equal(rpyc_connect_fd(&conn, fd, options[i], &err), -1);
-        assert_error(&err, RPYC_EINVAL,
-                     "cannot detect the version of rpyc on a given socket: set options.generation");
+        assert_error(
+            &err, RPYC_EINVAL,
+            "cannot find out which rpyc the peer of an open socket has: set options.generation");
         assert_null(conn);
         hears_the_end(&p);
         peer_close(&p);
