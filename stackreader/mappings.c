@@ -1,26 +1,68 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mappings.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Reads a number in hexadecimal digits, and moves *at behind it. Returns false if there is no
+ * digit, or if the number has more than 64 bits. sscanf() and strtoull() take several times as
+ * long, and a process may have thousands of mappings. */
+static bool take_hex(const char **at, uint64_t *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *start = *at, *digit;
+
+    for (*to = 0; **at && (digit = strchr(digits, **at)); ++*at) {
+        if (*to >> 60)
+            return false;
+        *to = *to << 4 | (uint64_t)(digit - digits);
+    }
+    return *at > start;
+}
+
+/* The same for a decimal number. */
+static bool take_decimal(const char **at, uint64_t *to)
+{
+    const char *start = *at;
+
+    for (*to = 0; isdigit((unsigned char)**at); ++*at) {
+        if (__builtin_mul_overflow(*to, 10, to) ||
+            __builtin_add_overflow(*to, (uint64_t)(**at - '0'), to))
+            return false;
+    }
+    return *at > start;
+}
+
+/* Moves *at behind this character. Returns false if another character is there. */
+static bool take(const char **at, char c)
+{
+    if (**at != c)
+        return false;
+    ++*at;
+    return true;
+}
 
 /* Reads one line, such as "7f0e5c000000-7f0e5c021000 rw-p 00000000 08:01 1234   /lib/x.so", into
  * *m. Returns false if the line is not valid. */
 static bool parse_line(const char *line, struct mapping *m)
 {
-    char rights[5];
-    int path = 0;
+    const char *rights;
+    uint64_t device;
 
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &m->start,
-               &m->end, rights, &m->offset, &m->inode, &path) < 5 ||
-        path == 0 || strlen(rights) != 4 || m->start >= m->end)
+    if (!take_hex(&line, &m->start) || !take(&line, '-') || !take_hex(&line, &m->end) ||
+        !take(&line, ' ') || strcspn(line, " ") != 4)
+        return false;
+    rights = line;
+    line += 4;
+    if (!take(&line, ' ') || !take_hex(&line, &m->offset) || !take(&line, ' ') ||
+        !take_hex(&line, &device) || !take(&line, ':') || !take_hex(&line, &device) ||
+        !take(&line, ' ') || !take_decimal(&line, &m->inode) || m->start >= m->end)
         return false;
     m->readable = rights[0] == 'r';
     m->writable = rights[1] == 'w';
     m->executable = rights[2] == 'x';
-    m->path = line + path;
+    m->path = line + strspn(line, " ");
     return true;
 }
 

@@ -219,22 +219,28 @@ static int compare_sources(const void *a, const void *b)
     return memcmp(x->data, y->data, x->len);
 }
 
-/* Returns the length of the line ending (\n, \r\n or \r) at data[i]. 0: there is no line ending. */
-static size_t line_end(const struct file *file, size_t i)
+/* Moves *i behind the next line ending (\n, \r\n or \r). Returns false if there is none. has_cr:
+ * the file contains a \r. */
+static bool next_line(const struct file *file, bool has_cr, size_t *i)
 {
-    if (file->data[i] == '\r')
-        return i + 1 < file->len && file->data[i + 1] == '\n' ? 2 : 1;
-    return file->data[i] == '\n';
+    const char *start = file->data + *i, *end = memchr(start, '\n', file->len - *i), *cr = NULL;
+
+    if (has_cr)
+        cr = memchr(start, '\r', end ? (size_t)(end - start) : file->len - *i);
+    if (cr && cr + 1 != end)
+        end = cr;
+    if (!end)
+        return false;
+    *i = (size_t)(end + 1 - file->data);
+    return true;
 }
 
-static size_t count_lines(const struct file *file)
+static size_t count_lines(const struct file *file, bool has_cr)
 {
-    size_t count = 1, i = 0, n;
+    size_t count = 1, i = 0;
 
-    for (; i < file->len; i += n ? n : 1) {
-        n = line_end(file, i);
-        count += n > 0;
-    }
+    while (next_line(file, has_cr, &i))
+        count++;
     return count;
 }
 
@@ -299,24 +305,23 @@ static bool index_lines(struct source *s)
 {
     static const char mark[] = "\xef\xbb\xbf";
     const struct file *file = s->file;
-    size_t i, line = 0, n;
+    size_t i, line = 0;
+    bool has_cr;
 
     if (s->starts)
         return true;
     if (!file->data)
         return false;
-    s->lines = count_lines(file);
+    has_cr = memchr(file->data, '\r', file->len);
+    s->lines = count_lines(file, has_cr);
     s->starts = calloc(s->lines + 1, sizeof(*s->starts));
     s->texts = calloc(s->lines + 1, sizeof(*s->texts));
     if (!s->starts || !s->texts)
         return false;
     i = file->len >= 3 && memcmp(file->data, mark, 3) == 0 ? 3 : 0;
-    s->starts[line++] = i;
-    for (; i < file->len; i += n ? n : 1) {
-        n = line_end(file, i);
-        if (n > 0)
-            s->starts[line++] = i + n;
-    }
+    do
+        s->starts[line++] = i;
+    while (next_line(file, has_cr, &i));
     s->starts[s->lines] = file->len;
     find_encoding(s);
     return true;

@@ -125,6 +125,26 @@ def test_what_is_not_in_the_memory_is_said_to_be_missing(
     assert (target["kind"], target["peer_pid"]) == ("pipe", os.getpid())
 
 
+def test_source_lines_are_found_whatever_ends_the_lines(tmp_path: Path) -> None:
+    script = tmp_path / "ends.py"
+    lines = [
+        "import sys",
+        "# \\r",
+        "",
+        "print('ready', flush=True)",
+        "def f():",
+        "    sys.stdin.readline()",
+    ]
+    ends = ["\n", "\r\n", "\r", "\r\r", "\n\r", "\n"]
+    text = "".join(line + end for line, end in zip(lines, ends))
+    script.write_bytes((text + "f()  # the last line has no end").encode())
+    with start(f"exec(compile(open({str(script)!r}).read(), {str(script)!r}, 'exec'))") as running:
+        wait_until(lambda: first_syscall(running.pid).endswith(" 0x0"), "it to read its input")
+        *_, last, inner = read(running.pid)["threads"][0]["frames"]
+        assert (last["line"], last["source"]) == (9, "f()  # the last line has no end")
+        assert (inner["line"], inner["source"]) == (8, "sys.stdin.readline()")
+
+
 def test_the_text_says_that_there_is_no_server_and_how_to_get_one(
     watched: tuple[Running, dict[str, Any]],
 ) -> None:
