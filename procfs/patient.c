@@ -195,14 +195,14 @@ static void read_file(void *arg)
 
 ssize_t procfs_read_patiently(const char *path, char *out, size_t size, int timeout_ms)
 {
-    struct reading *r = calloc(1, sizeof(*r) + size);
+    struct reading *r = malloc(sizeof(*r) + size);
     int error = ENOMEM;
     ssize_t len;
 
     out[0] = '\0';
     if (r) {
+        *r = (struct reading){.size = size};
         snprintf(r->path, sizeof(r->path), "%s", path);
-        r->size = size;
         error = procfs_run_patiently(read_file, free, r, timeout_ms);
     }
     if (error != 0) {

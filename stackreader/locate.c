@@ -4,11 +4,13 @@
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "dicts.h"
 #include "dynamic_symbols.h"
 #include "elf_image.h"
 #include "known_offsets.h"
+#include "memory_pages.h"
 #include "objects.h"
 #include "python_process.h"
 
@@ -59,6 +61,7 @@ static void check_version(const struct memory *memory, struct located *python)
 
     python->state = PYTHON_NOT_RUNNING;
     for (i = 0; i < TRIES && version == 0; i++) {
+        memory_forget(memory);
         if (!read_member(&py, python->runtime, python->offsets.runtime.interpreters,
                          &interpreter) ||
             interpreter == 0)
@@ -332,8 +335,9 @@ static void sort(struct located *out, size_t count)
     }
 }
 
-size_t locate_pythons(const struct memory *memory, const struct mappings *mappings,
-                      const struct locate_files *files, struct located *out, size_t room)
+/* Finds the Pythons as locate_pythons does. */
+static size_t find_all(const struct memory *memory, const struct mappings *mappings,
+                       const struct locate_files *files, struct located *out, size_t room)
 {
     struct search s = {
         .memory = memory, .mappings = mappings, .out = out, .room = room, .left = SEARCH_ALL};
@@ -346,6 +350,29 @@ size_t locate_pythons(const struct memory *memory, const struct mappings *mappin
         find_hidden(&s, files);
     sort(out, s.count);
     return s.count;
+}
+
+size_t locate_pythons(const struct memory *memory, const struct mappings *mappings,
+                      const struct locate_files *files, struct located *out, size_t room)
+{
+    const size_t size = sizeof(struct memory_pages) + (size_t)PAGES_COPIES * PAGE_BYTES;
+    unsigned char(*copies)[PAGE_BYTES] = MAP_FAILED;
+    struct memory_pages *pages;
+    struct memory kept;
+    size_t count;
+
+    if (memory->is_slow)
+        copies = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copies == MAP_FAILED)
+        return find_all(memory, mappings, files, out, room);
+    pages = (struct memory_pages *)(void *)copies[PAGES_COPIES];
+    pages->memory = *memory;
+    pages->copies = copies;
+    kept = memory_pages(pages);
+    count = find_all(&kept, mappings, files, out, room);
+    munmap(copies, size);
+    return count;
 }
 
 /* ---- Sentences ------------------------------------------------------------------------------- */

@@ -12,19 +12,23 @@
 #define PAGE_BYTES    4096
 #define PAGES_KEPT    1024 /* a power of 2 */
 #define PAGES_AT_ONCE 64   /* the most pages that one read may need; larger reads keep no copies */
+#define PAGES_COPIES  (PAGES_KEPT / 2 + PAGES_AT_ONCE) /* the most pages of which there are copies \
+                                                        */
 
 /* A page. There is a copy of the page if `generation` is equal to that of struct memory_pages. */
 struct kept_page {
     uint64_t number; /* the address, in pages */
     uint64_t generation;
+    size_t copy; /* the index in `copies` */
 };
 
 struct memory_pages {
     struct memory memory;                /* the memory that keeps no copies */
     uint64_t generation;                 /* how often the copies were forgotten, from 1 on */
-    size_t count;                        /* the pages that are kept */
+    size_t count;                        /* the pages that are kept, in copies[0] to [count - 1] */
+    size_t populated;                    /* how many copies have memory of their own for sure */
     struct kept_page kept[PAGES_KEPT];   /* a hash table by `number` */
-    unsigned char (*copies)[PAGE_BYTES]; /* PAGES_KEPT of them, one for each item of `kept` */
+    unsigned char (*copies)[PAGE_BYTES]; /* PAGES_COPIES of them, best at the start of a page */
 };
 
 /* Returns the same memory, whose member `read` copies from the pages that are kept until

@@ -58,7 +58,7 @@ struct stackreader *stackreader_new(const struct memory *memory, const struct of
     size_t states = page_up(THREADS_MAX * sizeof(uint64_t));
     size_t checks = page_up(THREADS_MAX * sizeof(struct thread_check));
     size_t codes = page_up(CODE_CACHE_SIZE * sizeof(struct code));
-    size_t pages = memory->is_slow ? (size_t)PAGES_KEPT * PAGE_BYTES : 0;
+    size_t pages = memory->is_slow ? (size_t)PAGES_COPIES * PAGE_BYTES : 0;
     size_t size = self + frames + 2 * states + checks + codes + CHUNK_MAX + LINES_ROOM + pages;
     struct stackreader *r;
     char *at;
@@ -787,15 +787,17 @@ void stackreader_set_absent(const struct stackreader *r, struct arena *arena,
     static const char *const names[] = {"greenlet", "asyncio.tasks"};
     uint64_t interpreters[INTERPRETERS_MAX], imported[2];
     bool greenlet = false, asyncio = false;
+    const struct python py = {r->limit.memory, r->plain.offsets, r->plain.runtime};
     struct dict modules;
     size_t count, i;
 
-    if (!list_interpreters(&r->plain, interpreters, INTERPRETERS_MAX, &count))
+    memory_forget(&py.memory);
+    if (!list_interpreters(&py, interpreters, INTERPRETERS_MAX, &count))
         return;
     for (i = 0; i < count; i++) {
-        if (!modules_open(&r->plain, interpreters[i], &modules))
+        if (!modules_open(&py, interpreters[i], &modules))
             return;
-        dict_find_all(&r->plain, &modules, names, 2, imported);
+        dict_find_all(&py, &modules, names, 2, imported);
         greenlet |= imported[0] != 0;
         asyncio |= imported[1] != 0;
     }

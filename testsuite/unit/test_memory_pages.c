@@ -41,7 +41,7 @@ static bool read_bytes(const struct memory *m, const struct memory_piece *pieces
 static struct memory keep(void)
 {
     static struct memory_pages pages;
-    static unsigned char copies[PAGES_KEPT][PAGE_BYTES];
+    static unsigned char copies[PAGES_COPIES][PAGE_BYTES];
 
     for (size_t i = 0; i < PAGES; i++)
         memset(bytes[i], (int)i, PAGE_BYTES);
