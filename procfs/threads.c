@@ -165,5 +165,10 @@ int64_t procfs_thread_cpu_ns(const struct target_process *from, pid_t thread)
 
 int64_t procfs_thread_activity(const struct target_process *from, pid_t thread)
 {
-    return from->is_own ? procfs_own_cpu_ns(thread) : procfs_thread_switches(from->folder, thread);
+    int64_t known;
+
+    if (from->is_own)
+        return procfs_own_cpu_ns(thread);
+    known = from->switches ? from->switches(from->arg, thread) : -1;
+    return known >= 0 ? known : procfs_thread_switches(from->folder, thread);
 }

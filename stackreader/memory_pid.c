@@ -16,6 +16,9 @@
 #define STATE_LABEL "\nState:\t"
 #define STATUS_SIZE 4096 /* bytes of the file /proc/PID/task/TID/status */
 
+/* If the process has more threads than this, their files schedstat are not used. */
+#define OPEN_MAX_THREADS 64
+
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 /* Reads the beginning of the file `name` of a thread into `text`: at most STATUS_SIZE bytes, with a
@@ -56,7 +59,8 @@ static pid_t own_id(const char *status, pid_t thread)
 
 static int by_theirs(const void *a, const void *b)
 {
-    pid_t x = ((const struct thread_id *)a)->theirs, y = ((const struct thread_id *)b)->theirs;
+    pid_t x = ((const struct memory_pid_thread *)a)->theirs,
+          y = ((const struct memory_pid_thread *)b)->theirs;
 
     return (x > y) - (x < y);
 }
@@ -86,7 +90,7 @@ static bool has_plain_ids(const struct memory_pid *m)
  * has_plain_ids(). */
 static bool add_thread(struct memory_pid *m, pid_t thread, bool is_plain, size_t *room)
 {
-    struct thread_id *longer;
+    struct memory_pid_thread *longer;
     char status[STATUS_SIZE];
 
     if (m->thread_count == *room) {
@@ -97,13 +101,15 @@ static bool add_thread(struct memory_pid *m, pid_t thread, bool is_plain, size_t
         m->threads = longer;
     }
     if (is_plain) {
-        m->threads[m->thread_count++] = (struct thread_id){thread, thread};
+        m->threads[m->thread_count++] =
+            (struct memory_pid_thread){.ours = thread, .theirs = thread, .schedstat = -1};
         m->live = m->pid;
         return true;
     }
     if (!read_thread(m, thread, "status", status))
         return true;
-    m->threads[m->thread_count++] = (struct thread_id){thread, own_id(status, thread)};
+    m->threads[m->thread_count++] = (struct memory_pid_thread){
+        .ours = thread, .theirs = own_id(status, thread), .schedstat = -1};
     if ((m->live == 0 || thread == m->pid) && !has_ended(status))
         m->live = thread;
     return true;
@@ -136,13 +142,19 @@ static int list_threads(struct memory_pid *m)
     return 0;
 }
 
+static struct memory_pid_thread *find_thread(const struct memory_pid *m, pid_t theirs)
+{
+    const struct memory_pid_thread key = {.theirs = theirs};
+
+    if (m->thread_count == 0)
+        return NULL;
+    return bsearch(&key, m->threads, m->thread_count, sizeof(key), by_theirs);
+}
+
 pid_t memory_pid_thread(const struct memory_pid *m, pid_t theirs)
 {
-    const struct thread_id key = {.theirs = theirs};
-    const struct thread_id *found = NULL;
+    const struct memory_pid_thread *found = find_thread(m, theirs);
 
-    if (m->thread_count > 0)
-        found = bsearch(&key, m->threads, m->thread_count, sizeof(key), by_theirs);
     return found ? found->ours : 0;
 }
 
@@ -159,24 +171,75 @@ static int64_t number_after(const char *text, const char *label)
     return at ? (int64_t)strtoll(at + strlen(label), NULL, 10) : -1;
 }
 
-/* Returns how many times the thread has begun to wait or has lost its CPU. Returns -1 if the thread
- * runs, because the kernel increases the number only when the thread stops running. */
-static int64_t activity(const struct memory *m, pid_t thread)
+/* Returns how many times a thread has got a CPU; 0: not known. The file schedstat is "USED WAITED
+ * STARTS". Reading it takes a tenth of the time of reading `status`, if it stays open. */
+static int64_t read_starts(const struct memory_pid *m, struct memory_pid_thread *t)
 {
-    const struct memory_pid *source = m->source;
-    pid_t ours = memory_pid_thread(source, thread);
+    char path[32], text[128];
+    long long starts;
+    ssize_t len;
+
+    if (t->schedstat < 0 && m->thread_count > OPEN_MAX_THREADS)
+        return 0;
+    snprintf(path, sizeof(path), "%d/schedstat", (int)t->ours);
+    if (t->schedstat < 0)
+        t->schedstat = openat(m->folder, path, O_RDONLY | O_CLOEXEC);
+    len = t->schedstat < 0 ? -1 : pread(t->schedstat, text, sizeof(text) - 1, 0);
+    if (len <= 0)
+        return 0;
+    text[len] = '\0';
+    return sscanf(text, "%*s %*s %lld", &starts) == 1 ? starts : 0;
+}
+
+/* Returns how many times the thread has begun to wait or has lost its CPU, from its file `status`.
+ * Returns -1 if the thread runs, because the kernel increases the number only when the thread stops
+ * running. */
+static int64_t read_stops(const struct memory_pid *m, pid_t thread)
+{
     char text[STATUS_SIZE];
     const char *state;
     int64_t waited, lost;
 
-    if (ours == 0 || !read_thread(source, ours, "status", text))
+    if (!read_thread(m, thread, "status", text))
         return -1;
     state = strstr(text, STATE_LABEL);
     if (!state || state[strlen(STATE_LABEL)] == 'R')
         return -1;
-    waited = number_after(text, "\nvoluntary_ctxt_switches:");
-    lost = number_after(text, "\nnonvoluntary_ctxt_switches:");
+    waited = number_after(state, "\nvoluntary_ctxt_switches:");
+    lost = number_after(state, "\nnonvoluntary_ctxt_switches:");
     return waited < 0 || lost < 0 ? -1 : waited + lost;
+}
+
+/* Returns how many times the thread has stopped running; -1: it runs, or this is not known.
+ *
+ * A thread that has stopped as many times as it has started had no CPU when both numbers were read.
+ * As long as it has not started again, it has not run, and the number of stops is the same. */
+static int64_t activity(const struct memory *m, pid_t thread)
+{
+    const struct memory_pid *source = m->source;
+    struct memory_pid_thread *t = find_thread(source, thread);
+    int64_t starts;
+
+    if (!t)
+        return -1;
+    starts = read_starts(source, t);
+    if (starts > 0 && starts == t->starts)
+        return t->activity;
+    t->activity = read_stops(source, t->ours);
+    t->starts = starts == t->activity ? starts : 0;
+    return t->activity;
+}
+
+int64_t memory_pid_switches(const struct memory_pid *m, pid_t ours)
+{
+    struct memory_pid_thread *t;
+
+    if (m->thread_count > OPEN_MAX_THREADS)
+        return -1;
+    for (t = m->threads; t < m->threads + m->thread_count; t++)
+        if (t->ours == ours)
+            return t->starts > 0 && read_starts(m, t) == t->starts ? t->activity : -1;
+    return -1;
 }
 
 static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
@@ -276,6 +339,11 @@ int memory_pid_open(struct memory_pid *m, pid_t pid)
 
 void memory_pid_close(struct memory_pid *m)
 {
+    size_t i;
+
+    for (i = 0; i < m->thread_count; i++)
+        if (m->threads[i].schedstat >= 0)
+            close(m->threads[i].schedstat);
     if (m->folder >= 0)
         close(m->folder);
     if (m->file >= 0)

@@ -7,10 +7,16 @@
 
 #include "memory.h"
 
-/* The ID that the caller has for a thread, and the ID that the thread's process has for it. They
- * differ if the process is in another PID namespace, such as a container. */
-struct thread_id {
+/* A thread of the process. */
+struct memory_pid_thread {
+    /* The ID that the caller has for the thread, and the ID that the thread's process has for it.
+     * They differ if the process is in another PID namespace, such as a container. */
     pid_t ours, theirs;
+
+    /* The latest activity of the thread (see memory.h), and how many times the thread had got a CPU
+     * until then. starts is 0 if the activity is not known. */
+    int64_t activity, starts;
+    int schedstat; /* the open file of this name, or -1 */
 };
 
 struct memory_pid {
@@ -19,7 +25,7 @@ struct memory_pid {
     int folder; /* /proc/PID/task. The descriptor refers to this process even if another process
                  * gets the same ID later */
     int file;   /* /proc/PID/mem, if process_vm_readv(2) is not allowed; -1: not open */
-    struct thread_id *threads; /* sorted by `theirs` */
+    struct memory_pid_thread *threads; /* sorted by `theirs` */
     size_t thread_count;
 };
 
@@ -44,5 +50,10 @@ struct memory memory_pid(const struct memory_pid *m);
 /* Returns the ID that the caller has for a thread; 0: there is no such thread. theirs: the ID that
  * the process has for the thread. */
 pid_t memory_pid_thread(const struct memory_pid *m, pid_t theirs);
+
+/* Returns the activity of a thread (see memory.h) if the thread has not run since its activity was
+ * read last. Returns -1 if it has run, or if finding this out takes longer than reading the
+ * activity again. ours: the ID that the caller has for the thread. */
+int64_t memory_pid_switches(const struct memory_pid *m, pid_t ours);
 
 #endif

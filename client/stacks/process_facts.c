@@ -140,6 +140,11 @@ static pid_t thread_id(const void *memory, pid_t theirs)
     return memory_pid_thread(((const struct memory *)memory)->source, theirs);
 }
 
+static int64_t switches(const void *memory, pid_t thread)
+{
+    return memory_pid_switches(((const struct memory *)memory)->source, thread);
+}
+
 /* True if the process is in another PID namespace than pystuck. */
 static bool is_contained(const struct report_process *p, const struct memory_pid *m)
 {
@@ -166,6 +171,7 @@ static void set_threads(struct report *r, struct report_process *p, const struct
                                         .is_contained = is_contained(p, m),
                                         .read_memory = read_memory,
                                         .thread_id = thread_id,
+                                        .switches = switches,
                                         .arg = &memory};
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
