@@ -41,6 +41,7 @@ from ._without_code import (
     module_name,
     names_of,
     names_of_code,
+    type_name,
 )
 
 CHAIN_MAX = 200  #: the most coroutines of a task
@@ -450,17 +451,37 @@ class Asyncio:
 
     def requested(self, loop):
         """Yield the concurrent futures of run_coroutine_threadsafe() that have no task yet."""
+        for handle in self._ready_of(loop):
+            for function in self._callbacks_of(handle):
+                if (
+                    type(function) is types.FunctionType
+                    and function.__globals__ is self.tasks
+                    and function.__closure__
+                ):
+                    future = _cells(function).get("future")
+                    if self.kind(future) == "concurrent":
+                        yield future
+
+    @staticmethod
+    def _ready_of(loop):
+        """Return the handles of the callbacks that a loop will run next.
+
+        uvloop has them in a deque that is no attribute, but to which the loop refers.
+        """
         ready = field(loop, "_ready")
-        for handle in list(ready)[:_AWAITS_MAX] if type(ready) is collections.deque else ():
-            function = field(handle, "_callback")
-            if (
-                type(function) is types.FunctionType
-                and function.__globals__ is self.tasks
-                and function.__closure__
-            ):
-                future = _cells(function).get("future")
-                if self.kind(future) == "concurrent":
-                    yield future
+        names = [type_name(each) for each in bases_of(type(loop))]
+        if type(ready) is not collections.deque and "uvloop.loop.Loop" in names:
+            found = [each for each in gc.get_referents(loop) if type(each) is collections.deque]
+            ready = found[0] if len(found) == 1 else None
+        return list(ready)[:_AWAITS_MAX] if type(ready) is collections.deque else []
+
+    @staticmethod
+    def _callbacks_of(handle):
+        """Return what may be the callback of a handle. A handle of uvloop refers to it."""
+        function = field(handle, "_callback")
+        if function is not None:
+            return [function]
+        return gc.get_referents(handle) if type_name(type(handle)) == "uvloop.loop.Handle" else []
 
     def completions(self, task):
         """Yield (queue, tasks) of each as_completed() that waits for a task, up to Python 3.12."""
