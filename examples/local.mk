@@ -16,16 +16,22 @@ examples_tail_log_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 # Stuck programs; testsuite/interop/test_stuck_examples.py runs them.
 EXTRA_DIST += \
 	examples/stuck/acquired.py \
+	examples/stuck/any_child.py \
 	examples/stuck/bank.py \
 	examples/stuck/barrier.py \
 	examples/stuck/blocked_loop.py \
 	examples/stuck/busy_pool.py \
 	examples/stuck/busy_pool_twin.py \
+	examples/stuck/child_join.py \
+	examples/stuck/child_output.py \
+	examples/stuck/child_output_twin.py \
 	examples/stuck/child_pipe.py \
 	examples/stuck/child_pipe_twin.py \
 	examples/stuck/child_queue.py \
 	examples/stuck/child_queue_twin.py \
 	examples/stuck/condition_twin.py \
+	examples/stuck/database.py \
+	examples/stuck/database_twin.py \
 	examples/stuck/ended_holder.py \
 	examples/stuck/exit_handler.py \
 	examples/stuck/exit_handler_twin.py \
@@ -53,6 +59,7 @@ EXTRA_DIST += \
 	examples/stuck/philosophers.py \
 	examples/stuck/pool.py \
 	examples/stuck/pool_twin.py \
+	examples/stuck/process_pool.py \
 	examples/stuck/released_twin.py \
 	examples/stuck/rows.py \
 	examples/stuck/rows_twin.py \

@@ -59,6 +59,9 @@ static bool is_for_process(const struct report_wait *wait)
 {
     size_t i;
 
+    if (text_is(wait->kind, "children") || text_is(wait->kind, "peers") ||
+        text_is(wait->kind, "child"))
+        return true;
     for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
         if (text_is(wait->kind, calls[i].kind))
             return true;
@@ -79,6 +82,13 @@ static struct report_text words_of(const struct report_target *t, const char *ki
                                       : (struct report_text){NULL, 0};
 }
 
+/* True if the wait is for the end of a process, and the frames of the thread say so. What the
+ * kernel says is more certain. */
+static bool is_from_frames(const struct report_wait *wait)
+{
+    return text_is(wait->kind, "process") && wait->certainty != CERTAINTY_KNOWN;
+}
+
 static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, struct report_text id)
 {
     const struct report_target *target = t->syscall ? t->syscall->target : NULL;
@@ -87,8 +97,12 @@ static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, st
     const bool is_end = kind && strcmp(kind, "process") == 0;
     struct report_wait *w;
 
-    if (t->waits || t->state != STATE_SLEEPING || !kind || target->peer_pid == REPORT_UNKNOWN ||
-        target->peer_pid == pid || is_end != text_is(target->kind, "process"))
+    if (t->waits && !is_end)
+        return;
+
+    if ((t->waits && !is_from_frames(t->waits)) || t->state != STATE_SLEEPING || !kind ||
+        target->peer_pid == REPORT_UNKNOWN || target->peer_pid == pid ||
+        is_end != text_is(target->kind, "process"))
         return;
     if (!is_end)
         words = words_of(target, kind);
@@ -105,24 +119,33 @@ static void set_wait(struct arena *arena, struct report_thread *t, pid_t pid, st
         t->waits = w;
 }
 
-void call_waits_convert(struct arena *arena, struct report_process *process)
+/* Converts an id "process:PID" to "PID@HOST". Leaves other ids alone. */
+static void convert_id(struct arena *arena, struct report_text *id, struct report_text own)
 {
     static const char start[] = "process:";
-    struct report_text id;
+    struct report_text made;
+
+    if (!text_begins(*id, start))
+        return;
+    /* the texts of the stack reader end with NUL */
+    made = call_waits_id(arena, strtoll(id->data + strlen(start), NULL, 10), own);
+    if (made.data)
+        *id = made;
+}
+
+void call_waits_convert(struct arena *arena, struct report_process *process)
+{
     size_t i, j;
 
     for (i = 0; i < process->objects.count; i++) {
         const report_texts *holders = &process->objects.items[i].holders;
 
-        for (j = 0; j < holders->count; j++) {
-            if (!text_begins(holders->items[j], start))
-                continue;
-            /* the texts of the stack reader end with NUL */
-            id = call_waits_id(arena, strtoll(holders->items[j].data + strlen(start), NULL, 10),
-                               process->id);
-            if (id.data)
-                holders->items[j] = id;
-        }
+        for (j = 0; j < holders->count; j++)
+            convert_id(arena, &holders->items[j], process->id);
+    }
+    for (i = 0; i < process->threads.count; i++) {
+        if (process->threads.items[i].waits)
+            convert_id(arena, &process->threads.items[i].waits->object, process->id);
     }
 }
 
@@ -133,7 +156,7 @@ void call_waits_check(const char *folder, struct report_thread *threads, size_t 
     for (i = 0; i < count; i++) {
         struct report_thread *t = &threads[i];
 
-        if (t->waits && is_for_process(t->waits) &&
+        if (t->waits && is_for_process(t->waits) && t->waits->timed != BOOL_TRUE &&
             (t->switches == REPORT_UNKNOWN ||
              procfs_thread_switches(folder, (pid_t)t->native_id) != t->switches))
             t->waits = NULL;

@@ -12,12 +12,15 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/patient.c procfs/patient.h \
 	procfs/other_ends.c procfs/other_ends.h \
 	procfs/file_locks.c procfs/file_locks.h \
+	procfs/database_locks.c procfs/database_locks.h \
+	procfs/children.c procfs/children.h \
 	procfs/mounts.c procfs/mounts.h \
 	procfs/target_process.h \
 	procfs/sleeps.c procfs/sleeps.h \
 	procfs/watched.c procfs/watched.h \
 	procfs/target.c procfs/target.h \
 	procfs/call_waits.c procfs/call_waits.h \
+	procfs/any_of.c procfs/any_of.h \
 	procfs/other_processes.c procfs/other_processes.h \
 	procfs/thread_facts.c procfs/thread_facts.h \
 	procfs/shortage.c procfs/shortage.h \

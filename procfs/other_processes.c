@@ -28,20 +28,26 @@ static void add_process(pid_t *pids, size_t *count, int64_t pid)
         pids[(*count)++] = (pid_t)pid;
 }
 
-/* Adds those holders of an object that are processes. The id of a process is "PID@HOST". */
-static void add_holders(const struct report_object *o, pid_t *pids, size_t *count)
+/* Adds a process if the id is that of a process, "PID@HOST". */
+static void add_id_of(struct report_text id, pid_t *pids, size_t *count)
 {
-    const struct report_text *id;
     char *end;
     long pid;
 
-    for (id = o->holders.items; id < o->holders.items + o->holders.count; id++) {
-        if (!id->data || !memchr(id->data, '@', id->len))
-            continue;
-        pid = strtol(id->data, &end, 10);
-        if (*end == '@' && pid > 0 && pid <= INT32_MAX)
-            add_process(pids, count, pid);
-    }
+    if (!id.data || !memchr(id.data, '@', id.len))
+        return;
+    pid = strtol(id.data, &end, 10);
+    if (*end == '@' && pid > 0 && pid <= INT32_MAX)
+        add_process(pids, count, pid);
+}
+
+/* Adds those holders of an object that are processes. */
+static void add_holders(const struct report_object *o, pid_t *pids, size_t *count)
+{
+    size_t i;
+
+    for (i = 0; i < o->holders.count; i++)
+        add_id_of(o->holders.items[i], pids, count);
 }
 
 /* Lists the processes for which the system calls of threads wait, and those that hold objects.
@@ -55,6 +61,8 @@ static size_t list_processes(const struct report_process *p, pid_t own, pid_t *p
             const struct report_thread *t = &p->threads.items[i];
             const struct report_target *target = t->syscall ? t->syscall->target : NULL;
 
+            if (pass == 0 && t->waits)
+                add_id_of(t->waits->object, pids, &count);
             if (!target || target->peer_pid == REPORT_UNKNOWN || target->peer_pid == own)
                 continue;
             if (pass == 1 || (t->waits && text_is(t->waits->kind, "process")))

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "brine.h"
+#include "procfs/children.h"
 #include "procfs/clock.h"
 #include "procfs/file_locks.h"
 #include "procfs/mounts.h"
@@ -199,19 +200,25 @@ static void explain_watched(struct search *s, const struct report_syscall *call,
 
 /* ---- Children -------------------------------------------------------------------------------- */
 
-/* Returns the child for which wait4(2) or waitid(2) waits; NULL if the call does not wait for a
- * certain child, or if this process has another ID for the child. */
+/* Returns the child for which wait4(2) or waitid(2) waits; NULL if the call waits for any of
+ * several children, or if this process has another ID for the child. */
 static struct report_target *explain_child(struct search *s, const struct report_syscall *call)
 {
     const int64_t *args = call->args.items;
     struct report_target *target;
-    int child = 0;
+    pid_t children[CHILDREN_MAX], child = 0;
+    char folder[32];
 
+    if (s->from->is_contained)
+        return NULL;
     if (text_is(call->name, "wait4"))
-        child = (int)args[0];
+        child = (pid_t)args[0];
     else if (text_is(call->name, "waitid") && args[0] == P_PID)
-        child = (int)args[1];
-    if (child <= 0 || s->from->is_contained)
+        child = (pid_t)args[1];
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)s->from->pid);
+    if (child <= 0 && children_of_call(folder, call, children, s->deadline) == 1)
+        child = children[0];
+    if (child <= 0)
         return NULL;
     target = schema_make(s->arena, &schema_target, 1);
     if (!target)

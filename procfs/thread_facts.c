@@ -5,7 +5,9 @@
 #include <time.h>
 
 #include "procfs/call_waits.h"
+#include "procfs/any_of.h"
 #include "procfs/clock.h"
+#include "procfs/database_locks.h"
 #include "procfs/other_processes.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
@@ -177,9 +179,11 @@ static void set_others(const struct target_process *from, struct arena *arena,
                        struct report_process *p, const int64_t *before, int64_t deadline)
 {
     call_waits_set(arena, p->threads.items, p->threads.count, from->pid, p->id);
+    any_of_set_waits(from, arena, p, deadline);
     set_switches(from, p, before);
     call_waits_check(from->folder, p->threads.items, p->threads.count);
     call_waits_convert(arena, p);
+    database_locks_find(from, arena, p, deadline);
     other_processes_find(from, arena, p, deadline);
     call_waits_check(from->folder, p->threads.items, p->threads.count);
 }

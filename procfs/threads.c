@@ -55,6 +55,8 @@ int procfs_thread_state(const char *folder, pid_t thread)
     case 'T':
     case 't':
         return STATE_STOPPED;
+    case 'Z':
+        return STATE_ENDED;
     default:
         return 0;
     }
@@ -82,6 +84,14 @@ uint64_t procfs_futex_of(char *text)
     long number;
 
     return parse(text, &number, args) && number == SYS_futex ? (uint64_t)args[0] : 0;
+}
+
+bool procfs_is_sleep(char *text)
+{
+    int64_t args[ARGUMENTS];
+    long number;
+
+    return parse(text, &number, args) && (number == SYS_nanosleep || number == SYS_clock_nanosleep);
 }
 
 struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, struct arena *arena)

@@ -33,6 +33,9 @@ struct report_syscall *procfs_thread_syscall(const char *folder, pid_t thread, s
  */
 uint64_t procfs_futex_of(char *text);
 
+/* True if a thread is in nanosleep(2) or clock_nanosleep(2). text: the thread's file syscall. */
+bool procfs_is_sleep(char *text);
+
 /* True if a thread is in the same system call as `call`, with the same arguments. */
 bool procfs_thread_is_in(const char *folder, pid_t thread, const struct report_syscall *call);
 

@@ -71,8 +71,8 @@ enum report_status { STATUS_OK = 1, STATUS_STUCK, STATUS_ERROR, STATUS_SKIPPED }
 enum report_name_from { NAME_FROM_THREADING = 1, NAME_FROM_KERNEL };
 
 /* The state of a thread as in /proc/PID/stat: running, sleeping, in uninterruptible sleep, stopped
- * by a signal or by a tracer. */
-enum report_state { STATE_RUNNING = 1, STATE_SLEEPING, STATE_DISK, STATE_STOPPED };
+ * by a signal or by a tracer, ended (a process that its parent has not waited for). */
+enum report_state { STATE_RUNNING = 1, STATE_SLEEPING, STATE_DISK, STATE_STOPPED, STATE_ENDED };
 
 enum report_gil_state { GIL_FREE = 1, GIL_HELD, GIL_UNKNOWN, GIL_NONE };
 
@@ -174,7 +174,9 @@ struct report_syscall {
  * kind: as in report_object, or "thread", "task", "process", "input", "output", "sleep". "process":
  * the end of a process. "input", "output": data from another process, or room for data, in a pipe
  * or socket; `object` is the process that has the other end, `words` is "pipe" or "Unix socket".
- * "file-lock": a lock that another process, `object`, has set on the file `words`. If
+ * "file-lock": a lock that another process, `object`, has set on the file `words`. "child": the
+ * thread is in subprocess.Popen.communicate() for the process `object`. "children": the end of any
+ * child. "peers": input from any of several pipes. If
  * the kind is "task", the list `awaits` of the waiting task may have several tasks; if so, `object`
  * is unknown. For queues, the kind says what is waited for: "queue-get" (an item), "queue-put"
  * (room), "queue-join" (until all items are done), or "queue" if this is not known. */
@@ -263,7 +265,9 @@ struct report_task {
  * kind: "lock", "rlock", "semlock" (of multiprocessing), "condition", "semaphore", "event",
  * "barrier", "queue", "stream", "future", "futures" (a set of which one must be done), "import"
  * (the lock of a module), "buffer" (the lock of a buffered file, such as sys.stdout), "flock" (of a
- * file), "pool" (of gevent), "loop" (of asyncio; its holder is the thread that runs it), "hub" (of
+ * file), "database" (the file lock of an SQLite database, for which a connection or cursor waits),
+ * "children" (any of them may end a wait), "peers" (the processes at the other ends of several
+ * pipes), "pool" (of gevent), "loop" (of asyncio; its holder is the thread that runs it), "hub" (of
  * gevent; its holder is its thread).
  *
  * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
@@ -287,6 +291,8 @@ struct report_task {
  * many of them have arrived; "unfinished": how many items of a queue are not done; "workers": "yes"
  * for a result of a multiprocessing.Pool, whose holders are all worker processes of the pool, one
  * of which should compute the result, or "moving" if one of these processes has run meanwhile;
+ * "executor": "ProcessPoolExecutor" if the workers are those of such an executor; "file": the path
+ * of a database; "own": "yes" if a connection of the process itself has locked the database;
  * "forked": "yes" if a Lock is locked and this process was forked; "handler": the class and the
  * file or name of the logging.Handler that has this lock; "state": the state of a future of
  * concurrent.futures, or of a hub: "running", or "waiting" if another greenlet of its thread runs.

@@ -27,6 +27,9 @@ static const char *const kind_words[LOCK_KINDS] = {
     [LOCK_FUTURES] = "futures",
     [LOCK_THREAD] = "thread",
     [LOCK_IMPORT] = "import",
+    [LOCK_DATABASE] = "database",
+    [LOCK_PROCESS] = "process",
+    [LOCK_CHILD] = "child",
     [LOCK_BUFFER] = "buffer",
 };
 
@@ -63,6 +66,7 @@ void lock_report_clear(struct lock_report *r)
     for (i = 0; i < r->count; i++)
         memset(r->used[i], 0, sizeof(*r->used[i]));
     r->count = 0;
+    r->managers = 0;
 }
 
 /* Returns the entry of an object. If the object has no entry, returns the free entry to use for it.
@@ -119,6 +123,22 @@ static struct report_text thread_id(const struct lock_reporting *l, uint64_t thr
         !object_integer(l->py, ident, &number) || number == 0)
         return (struct report_text){NULL, 0};
     return number_text(l->arena, "thread:", false, number);
+}
+
+/* Returns the id "process:PID" of the process of a multiprocessing.Process or subprocess.Popen.
+ * Returns an unknown text if it cannot be read, or if the object knows that the process has ended:
+ * another process may have its ID. */
+static struct report_text process_id(const struct lock_reporting *l, uint64_t process)
+{
+    uint64_t popen, value, id;
+
+    if (!attribute_find(l->py, process, "_popen", &popen))
+        popen = process;
+    if (!attribute_find(l->py, popen, "returncode", &value) ||
+        !object_type_is(l->py, object_type(l->py, value), "NoneType") ||
+        !attribute_find(l->py, popen, "pid", &value) || !object_integer(l->py, value, &id))
+        return (struct report_text){NULL, 0};
+    return number_text(l->arena, "process:", false, id);
 }
 
 /* Returns what the code of a frame calls an object. Returns an unknown text for the lock of an
@@ -189,6 +209,10 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
         return;
     if (fact->kind == LOCK_THREAD) {
         w->object = thread_id(l, fact->object);
+    } else if (fact->kind == LOCK_PROCESS || fact->kind == LOCK_CHILD) {
+        w->object = process_id(l, fact->object);
+        if (!w->object.data)
+            return;
     } else {
         o = object_entry(l, object_kind(fact->kind), fact->object);
         if (!o)
@@ -270,6 +294,8 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
 void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
                         const struct thread_facts *facts, struct report_thread *thread)
 {
+    if (facts->manager && l->report->managers < MANAGERS_MAX)
+        l->report->manager[l->report->managers++] = facts->manager;
     set_wait(l, stack, &facts->wait, thread);
     set_holds(l, stack, facts, thread);
 }
@@ -639,27 +665,52 @@ static void find_all_queued(const struct lock_reporting *l)
 
 /* ---- Results of a multiprocessing.Pool ------------------------------------------------------- */
 
-/* Makes the worker processes of a multiprocessing.Pool the holders of its results: one of these
- * processes computes the result. */
-static void find_processes(const struct lock_reporting *l, struct lock_object *o)
+/* Makes worker processes the holders of a result: one of them computes the result. type: the type
+ * of the executor to which they belong; unknown: a multiprocessing.Pool. */
+static void set_processes(const struct lock_reporting *l, struct report_object *to,
+                          const uint64_t *ids, size_t count, struct report_text type)
 {
     static const struct report_text yes = {"yes", 3};
-    struct report_object *to = o->report;
-    uint64_t ids[POOL_PROCESSES_MAX];
-    size_t count, i;
+    size_t i;
 
-    if (o->kind != LOCK_FUTURE || !to || to->holders.count > 0 || to->detail.items)
-        return;
-    count = pool_processes(l->py, o->address, ids);
-    if (count == 0)
+    if (count == 0 || to->holders.count > 0 || to->detail.items)
         return;
     to->holders.items = arena_array(l->arena, count, sizeof(*to->holders.items));
-    to->detail.items = arena_array(l->arena, 1, sizeof(*to->detail.items));
+    to->detail.items = arena_array(l->arena, 2, sizeof(*to->detail.items));
     if (!to->holders.items || !to->detail.items)
         return;
     for (i = 0; i < count; i++)
         to->holders.items[to->holders.count++] = number_text(l->arena, "process:", false, ids[i]);
     add_detail(to, "workers", yes);
+    add_detail(to, "executor", type);
+}
+
+/* Makes the worker processes of a multiprocessing.Pool the holders of its results. */
+static void find_processes(const struct lock_reporting *l, const struct lock_object *o)
+{
+    uint64_t ids[POOL_PROCESSES_MAX];
+
+    if (o->kind == LOCK_FUTURE && o->report)
+        set_processes(l, o->report, ids, pool_processes(l->py, o->address, ids),
+                      (struct report_text){NULL, 0});
+}
+
+/* Makes the worker processes of a ProcessPoolExecutor the holders of the futures that are not done.
+ * manager: the thread that manages the processes. */
+static void find_workers_of(const struct lock_reporting *l, uint64_t manager)
+{
+    static const struct report_text type = {"ProcessPoolExecutor", 19};
+    uint64_t futures[POOL_QUEUED_MAX], ids[POOL_PROCESSES_MAX];
+    const size_t count = executor_processes(l->py, manager, ids);
+    const size_t pending = count > 0 ? executor_pending(l->py, manager, futures) : 0;
+    const struct lock_object *o;
+    size_t i;
+
+    for (i = 0; i < pending; i++) {
+        o = slot_of(l->report, futures[i]);
+        if (o->address && o->kind == LOCK_FUTURE && o->report)
+            set_processes(l, o->report, ids, count, type);
+    }
 }
 
 void lock_report_finish(const struct lock_reporting *l, struct report_process *process,
@@ -682,4 +733,6 @@ void lock_report_finish(const struct lock_reporting *l, struct report_process *p
         set_status(l, l->report->used[i], has_ended, context);
     for (i = 0; i < l->report->count; i++)
         find_processes(l, l->report->used[i]);
+    for (i = 0; i < l->report->managers; i++)
+        find_workers_of(l, l->report->manager[i]);
 }

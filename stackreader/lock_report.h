@@ -45,12 +45,15 @@ struct lock_object {
 };
 
 #define LOCK_OBJECTS_MAX 16384 /* a power of 2 */
+#define MANAGERS_MAX     32    /* the most ProcessPoolExecutors whose futures are looked at */
 
 struct lock_report {
     /* A hash table; an entry without address is free. */
     struct lock_object objects[LOCK_OBJECTS_MAX];
     struct lock_object *used[LOCK_OBJECTS_MAX / 2]; /* the entries that are not free */
     size_t count;                                   /* the number of entries that are not free */
+    uint64_t manager[MANAGERS_MAX]; /* the threads that manage ProcessPoolExecutors */
+    size_t managers;
 };
 
 /* The arguments that the functions below share. */

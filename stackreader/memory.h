@@ -18,6 +18,13 @@ struct memory_piece {
     size_t size;
 };
 
+/* For what a thread waits in the kernel. futex: the address of a futex; 0: none. sleeps: it is in
+ * nanosleep(2) or clock_nanosleep(2). */
+struct kernel_wait {
+    uint64_t futex;
+    bool sleeps;
+};
+
 /* How to read the memory of one process. */
 struct memory {
     /* Reads all pieces, at most MEMORY_PIECES_MAX, as close to each other in time as possible.
@@ -42,10 +49,9 @@ struct memory {
      */
     bool (*has_thread)(const struct memory *m, pid_t thread);
 
-    /* Sets *address to the address of the futex for which a thread waits in the kernel, or to 0 if
-     * the thread does not wait for a futex. Returns false if this is not known. `futex` is NULL if
-     * this is never known. */
-    bool (*futex)(const struct memory *m, pid_t thread, uint64_t *address);
+    /* Finds out for what a thread waits in the kernel. Returns false if this is not known. `wait`
+     * is NULL if this is never known. */
+    bool (*wait)(const struct memory *m, pid_t thread, struct kernel_wait *to);
 
     pid_t pid;          /* the ID that the process has for itself */
     const void *source; /* data for the functions above, or NULL */

@@ -50,9 +50,9 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return limited(m)->has_thread(limited(m), thread);
 }
 
-static bool futex(const struct memory *m, pid_t thread, uint64_t *address)
+static bool read_wait(const struct memory *m, pid_t thread, struct kernel_wait *to)
 {
-    return limited(m)->futex(limited(m), thread, address);
+    return limited(m)->wait(limited(m), thread, to);
 }
 
 struct memory memory_limit(struct memory_limit *limit)
@@ -64,7 +64,7 @@ struct memory memory_limit(struct memory_limit *limit)
                            .forget = forget,
                            .activity = m->activity ? activity : NULL,
                            .has_thread = m->has_thread ? has_thread : NULL,
-                           .futex = m->futex ? futex : NULL,
+                           .wait = m->wait ? read_wait : NULL,
                            .pid = m->pid,
                            .source = limit,
                            .is_forked = m->is_forked,

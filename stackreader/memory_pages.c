@@ -179,11 +179,11 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return memory->has_thread(memory, thread);
 }
 
-static bool futex(const struct memory *m, pid_t thread, uint64_t *address)
+static bool read_wait(const struct memory *m, pid_t thread, struct kernel_wait *to)
 {
     const struct memory *memory = &pages_of(m)->memory;
 
-    return memory->futex(memory, thread, address);
+    return memory->wait(memory, thread, to);
 }
 
 struct memory memory_pages(struct memory_pages *pages)
@@ -196,7 +196,7 @@ struct memory memory_pages(struct memory_pages *pages)
     m.forget = forget;
     m.activity = m.activity ? activity : NULL;
     m.has_thread = m.has_thread ? has_thread : NULL;
-    m.futex = m.futex ? futex : NULL;
+    m.wait = m.wait ? read_wait : NULL;
     m.source = pages;
     return m;
 }

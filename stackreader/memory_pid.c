@@ -242,7 +242,7 @@ int64_t memory_pid_switches(const struct memory_pid *m, pid_t ours)
     return -1;
 }
 
-static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
+static bool read_wait(const struct memory *m, pid_t thread, struct kernel_wait *to)
 {
     const struct memory_pid *source = m->source;
     pid_t ours = memory_pid_thread(source, thread);
@@ -250,7 +250,7 @@ static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
     ssize_t len;
     int fd;
 
-    *address = 0;
+    *to = (struct kernel_wait){0};
     snprintf(path, sizeof(path), "%d/syscall", (int)ours);
     fd = ours ? openat(source->folder, path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
@@ -260,7 +260,8 @@ static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
     if (len <= 0)
         return false;
     text[len] = '\0';
-    *address = procfs_futex_of(text);
+    to->futex = procfs_futex_of(text);
+    to->sleeps = procfs_is_sleep(text);
     return true;
 }
 
@@ -363,7 +364,7 @@ struct memory memory_pid(const struct memory_pid *m)
             own = m->threads[i].theirs;
     return (struct memory){.read = m->file >= 0 ? read_file : read_pieces,
                            .activity = activity,
-                           .futex = read_futex,
+                           .wait = read_wait,
                            .has_thread = has_thread,
                            .pid = own,
                            .is_slow = true,

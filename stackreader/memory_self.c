@@ -141,18 +141,19 @@ static bool has_thread(const struct memory *m, pid_t thread)
     return activity(m, thread) >= 0;
 }
 
-static bool read_futex(const struct memory *m, pid_t thread, uint64_t *address)
+static bool read_wait(const struct memory *m, pid_t thread, struct kernel_wait *to)
 {
     char folder[40], text[256];
 
     (void)m;
-    *address = 0;
+    *to = (struct kernel_wait){0};
     if (thread <= 0)
         return false;
     snprintf(folder, sizeof(folder), "/proc/self/task/%d", (int)thread);
     if (procfs_read_in(folder, "syscall", text, sizeof(text)) < 0)
         return false;
-    *address = procfs_futex_of(text);
+    to->futex = procfs_futex_of(text);
+    to->sleeps = procfs_is_sleep(text);
     return true;
 }
 
@@ -181,7 +182,7 @@ struct memory memory_self(void)
     struct memory m = {.read = read_pieces,
                        .activity = activity,
                        .has_thread = has_thread,
-                       .futex = read_futex,
+                       .wait = read_wait,
                        .pid = getpid(),
                        .is_slow = true,
                        .is_forked = is_forked()};

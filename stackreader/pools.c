@@ -194,3 +194,50 @@ size_t pool_processes(const struct python *py, uint64_t result, uint64_t ids[POO
     }
     return (size_t)count;
 }
+
+/* Opens the dict that is an attribute of the manager. */
+static bool open_dict(const struct python *py, uint64_t manager, const char *name, struct dict *d)
+{
+    uint64_t address;
+
+    return attribute_find(py, manager, name, &address) && dict_open(py, address, d);
+}
+
+size_t executor_processes(const struct python *py, uint64_t manager,
+                          uint64_t ids[POOL_PROCESSES_MAX])
+{
+    uint64_t key, value;
+    struct dict d;
+    size_t found = 0, i;
+
+    if (!open_dict(py, manager, "processes", &d))
+        return 0;
+    for (i = 0; i < d.count; i++) {
+        if (!dict_entry(py, &d, i, &key, &value))
+            return 0;
+        if (!value)
+            continue;
+        if (found == POOL_PROCESSES_MAX || !object_integer(py, key, &ids[found]))
+            return 0;
+        found++;
+    }
+    return found;
+}
+
+size_t executor_pending(const struct python *py, uint64_t manager,
+                        uint64_t futures[POOL_QUEUED_MAX])
+{
+    uint64_t key, value;
+    struct dict d;
+    size_t found = 0, i;
+
+    if (!open_dict(py, manager, "pending_work_items", &d))
+        return 0;
+    for (i = 0; i < d.count && found < POOL_QUEUED_MAX; i++) {
+        if (!dict_entry(py, &d, i, &key, &value))
+            return found;
+        if (value && attribute_find(py, value, "future", &futures[found]))
+            found++;
+    }
+    return found;
+}

@@ -46,4 +46,14 @@ uint64_t pool_pending(const struct python *py, uint64_t set, size_t *count);
  * all of them can be read, or if the workers are threads. */
 size_t pool_processes(const struct python *py, uint64_t result, uint64_t ids[POOL_PROCESSES_MAX]);
 
+/* Lists the IDs of the worker processes of a ProcessPoolExecutor. manager: its
+ * _ExecutorManagerThread. Returns the number of processes; 0 if not all of them can be read. */
+size_t executor_processes(const struct python *py, uint64_t manager,
+                          uint64_t ids[POOL_PROCESSES_MAX]);
+
+/* Lists the futures of a ProcessPoolExecutor that are not done, at most POOL_QUEUED_MAX. Returns
+ * their number. */
+size_t executor_pending(const struct python *py, uint64_t manager,
+                        uint64_t futures[POOL_QUEUED_MAX]);
+
 #endif

@@ -39,6 +39,20 @@ static const struct {
     [FUNCTION_HANDLER_ACQUIRE] = {"logging", "Handler", "acquire", LOCK_NONE},
     [FUNCTION_HANDLER_HANDLE] = {"logging", "Handler", "handle", LOCK_NONE},
     [FUNCTION_POOL_WORKER] = {"concurrent.futures.thread", NULL, "_worker", LOCK_NONE},
+    [FUNCTION_EXECUTOR_MANAGER] = {"concurrent.futures.process", "_ExecutorManagerThread", "run",
+                                   LOCK_NONE},
+    [FUNCTION_SELECT] = {"selectors", "_PollLikeSelector", "select", LOCK_NONE},
+    [FUNCTION_CONNECTION_WAIT] = {"multiprocessing.connection", NULL, "wait", LOCK_NONE},
+    [FUNCTION_CHILD_POLL] = {"multiprocessing.popen_fork", "Popen", "poll", LOCK_NONE},
+    [FUNCTION_CHILD_WAIT] = {"multiprocessing.popen_fork", "Popen", "wait", LOCK_NONE},
+    [FUNCTION_SERVED_CHILD_POLL] = {"multiprocessing.popen_forkserver", "Popen", "poll", LOCK_NONE},
+    [FUNCTION_PROCESS_JOIN] = {"multiprocessing.process", "BaseProcess", "join", LOCK_PROCESS},
+    [FUNCTION_POPEN_TRY_WAIT] = {"subprocess", "Popen", "_try_wait", LOCK_PROCESS},
+    [FUNCTION_POPEN_WAIT_PIDFD] = {"subprocess", "Popen", "_wait_pidfd", LOCK_PROCESS},
+    [FUNCTION_POPEN_WAIT_INNER] = {"subprocess", "Popen", "_wait", LOCK_PROCESS},
+    [FUNCTION_POPEN_WAIT] = {"subprocess", "Popen", "wait", LOCK_PROCESS},
+    [FUNCTION_POPEN_COMMUNICATE_INNER] = {"subprocess", "Popen", "_communicate", LOCK_CHILD},
+    [FUNCTION_POPEN_COMMUNICATE] = {"subprocess", "Popen", "communicate", LOCK_CHILD},
 };
 
 static const struct {
@@ -139,6 +153,11 @@ enum stdlib_function stdlib_function(const struct stdlib *l, uint64_t code)
 enum lock_kind stdlib_waits_for(enum stdlib_function function)
 {
     return function < FUNCTIONS ? functions[function].waits_for : LOCK_NONE;
+}
+
+bool stdlib_is_of_process(enum stdlib_function function)
+{
+    return function >= FUNCTION_SELECT && function < FUNCTIONS;
 }
 
 bool stdlib_is_a(const struct python *py, const struct stdlib *l, uint64_t object,

@@ -23,10 +23,13 @@ enum lock_kind {
     LOCK_QUEUE_PUT,  /* a queue in which a thread waits for room */
     LOCK_QUEUE_JOIN, /* a queue for which a thread waits until all items are done */
     LOCK_FUTURE,
-    LOCK_FUTURES, /* a set of futures, one of which must be done before a thread continues */
-    LOCK_THREAD,  /* the end of a thread */
-    LOCK_IMPORT,  /* the lock of a module that is being imported */
-    LOCK_BUFFER,  /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
+    LOCK_FUTURES,  /* a set of futures, one of which must be done before a thread continues */
+    LOCK_THREAD,   /* the end of a thread */
+    LOCK_IMPORT,   /* the lock of a module that is being imported */
+    LOCK_DATABASE, /* the file lock of an SQLite database; the object is a connection or a cursor */
+    LOCK_PROCESS,  /* the end of a process; the object is a Process or a subprocess.Popen */
+    LOCK_CHILD,    /* the input or output of a child process; the object is a Popen */
+    LOCK_BUFFER,   /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
     LOCK_KINDS
 };
 
@@ -55,8 +58,23 @@ enum stdlib_function {
     FUNCTION_MODULE_LOCK_ACQUIRE,
     FUNCTION_HANDLER_ACQUIRE, /* logging.Handler.acquire, which Handler.handle calls up to 3.12 */
     FUNCTION_HANDLER_HANDLE,
-    FUNCTION_WORK_ITEM_RUN, /* concurrent.futures.thread._WorkItem.run */
-    FUNCTION_POOL_WORKER,   /* concurrent.futures.thread._worker */
+    FUNCTION_WORK_ITEM_RUN,    /* concurrent.futures.thread._WorkItem.run */
+    FUNCTION_POOL_WORKER,      /* concurrent.futures.thread._worker */
+    FUNCTION_EXECUTOR_MANAGER, /* concurrent.futures.process._ExecutorManagerThread.run */
+
+    /* Functions that wait for another process, and those that they call: */
+    FUNCTION_SELECT,
+    FUNCTION_CONNECTION_WAIT, /* multiprocessing.connection.wait */
+    FUNCTION_CHILD_POLL,      /* of multiprocessing.popen_fork */
+    FUNCTION_CHILD_WAIT,
+    FUNCTION_SERVED_CHILD_POLL, /* of multiprocessing.popen_forkserver */
+    FUNCTION_PROCESS_JOIN,      /* multiprocessing.Process.join */
+    FUNCTION_POPEN_TRY_WAIT,    /* of subprocess */
+    FUNCTION_POPEN_WAIT_PIDFD,  /* from 3.15 on */
+    FUNCTION_POPEN_WAIT_INNER,
+    FUNCTION_POPEN_WAIT,
+    FUNCTION_POPEN_COMMUNICATE_INNER,
+    FUNCTION_POPEN_COMMUNICATE,
     FUNCTIONS
 };
 
@@ -85,6 +103,9 @@ enum stdlib_function stdlib_function(const struct stdlib *l, uint64_t code);
 /* Returns the kind of the object for which a thread in this function waits. The object is the first
  * argument of the function. Returns LOCK_NONE for functions that do not wait. */
 enum lock_kind stdlib_waits_for(enum stdlib_function function);
+
+/* True if the function waits for another process, or is called by a function that does. */
+bool stdlib_is_of_process(enum stdlib_function function);
 
 /* True if an object is an instance of `class`, or of a class that is derived from `class`. */
 bool stdlib_is_a(const struct python *py, const struct stdlib *l, uint64_t object,

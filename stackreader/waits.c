@@ -53,20 +53,27 @@ static enum lock_kind kind_of_call(const struct gathering *g, const struct c_cal
     return LOCK_NONE;
 }
 
+/* Finds out for what the thread waits in the kernel. Returns false if this is not known. */
+static bool read_kernel_wait(const struct gathering *g, pid_t native_id, struct kernel_wait *to)
+{
+    const struct memory *m = &g->py->memory;
+
+    return m->wait && native_id > 0 && m->wait(m, native_id, to);
+}
+
 /* True if the kernel reports that the thread waits for the lock of this call. Sets *contradicted to
  * true if the kernel reports that the thread does something else, such as waiting for the GIL after
  * the call. */
 static bool is_confirmed(const struct gathering *g, pid_t native_id, enum lock_kind kind,
                          uint64_t lock, bool *contradicted)
 {
-    const struct memory *m = &g->py->memory;
-    uint64_t futex;
+    struct kernel_wait wait;
     bool confirmed;
 
     *contradicted = false;
-    if (!m->futex || native_id <= 0 || !m->futex(m, native_id, &futex))
+    if (!read_kernel_wait(g, native_id, &wait))
         return false;
-    confirmed = futex && lock_has_futex(g->py, kind, lock, futex);
+    confirmed = wait.futex && lock_has_futex(g->py, kind, lock, wait.futex);
     *contradicted =
         !confirmed && (kind == LOCK_PLAIN || kind == LOCK_RLOCK || kind == LOCK_SEMLOCK);
     return confirmed;
@@ -197,9 +204,11 @@ static uint64_t handler_of(const struct gathering *g, enum stdlib_function funct
  * if the thread does not wait for a futex, or if this is not known. */
 static bool read_futex(const struct gathering *g, pid_t native_id, uint64_t *futex)
 {
-    const struct memory *m = &g->py->memory;
+    struct kernel_wait wait = {0};
+    const bool is_known = read_kernel_wait(g, native_id, &wait);
 
-    return m->futex && native_id > 0 && m->futex(m, native_id, futex) && *futex;
+    *futex = wait.futex;
+    return is_known && wait.futex;
 }
 
 /* Sets the wait if the thread waits for the lock of the buffer of this file. */
@@ -286,6 +295,52 @@ static void gather_parts(const struct gathering *g, pid_t native_id, const struc
     }
 }
 
+/* Sets the wait of a thread that calls a method of an SQLite connection or cursor and sleeps in it.
+ * SQLite sleeps only before it tries again to lock the file of a database. */
+static void gather_database(const struct gathering *g, pid_t native_id, const struct c_call *call)
+{
+    static const char *const types[] = {"sqlite3.Connection", "sqlite3.Cursor"};
+    struct wait_fact *w = &g->facts->wait;
+    struct kernel_wait wait;
+
+    if (!call->self || object_is_among(g->py, call->self, types, 2) < 0 ||
+        strcmp(call->name, "backup") == 0 || !read_kernel_wait(g, native_id, &wait) || !wait.sleeps)
+        return;
+    w->kind = LOCK_DATABASE;
+    w->object = call->self;
+    w->is_timed = true;
+}
+
+/* Sets the wait of a thread that waits for another process in a function of the standard library,
+ * such as Process.join. The innermost of these functions says what it waits for: Popen.communicate
+ * calls Popen.wait in the end. */
+static void gather_process(const struct gathering *g)
+{
+    struct wait_fact *w = &g->facts->wait;
+    enum stdlib_function function;
+    const struct raw_frame *f;
+    enum lock_kind kind;
+    size_t i;
+
+    for (i = 0; i < g->stack->count; i++) {
+        f = &g->stack->frames[i];
+        if (!has_code(g->py, f))
+            continue;
+        function = stdlib_function(g->stdlib, f->code);
+        w->frame = i;
+        if (!stdlib_is_of_process(function))
+            break;
+        kind = stdlib_waits_for(function);
+        w->is_timed = w->is_timed || has_timeout(g, f);
+        if (kind == LOCK_NONE || w->kind != LOCK_NONE)
+            continue;
+        w->kind = kind;
+        w->object = first_argument(g->py, f);
+    }
+    if (w->kind == LOCK_NONE)
+        memset(w, 0, sizeof(*w));
+}
+
 static void gather_wait(const struct gathering *g, pid_t native_id)
 {
     const struct raw_frame *innermost = &g->stack->frames[0];
@@ -311,6 +366,10 @@ static void gather_wait(const struct gathering *g, pid_t native_id)
     }
     if (kind == LOCK_NONE && !is_join_of_handle(g, &call)) {
         gather_file(g, native_id, &call);
+        if (w->kind == LOCK_NONE)
+            gather_database(g, native_id, &call);
+        if (w->kind == LOCK_NONE)
+            gather_process(g);
         return;
     }
     w->is_confirmed = is_confirmed(g, native_id, kind, call.self, &contradicted);
@@ -391,7 +450,7 @@ static void add_acquired(const struct gathering *g, const struct raw_frame *acqu
 }
 
 /* How deep managers may be nested, such as a generator in an ExitStack in a generator. */
-#define MANAGERS_MAX 5
+#define MANAGER_DEPTH_MAX 5
 
 static void add_manager(const struct gathering *g, uint64_t manager, size_t frame, int64_t enter,
                         int depth);
@@ -503,7 +562,7 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
     enum lock_kind kind = lock_kind(g->py, g->stdlib, manager);
     uint64_t lock;
 
-    if (depth > MANAGERS_MAX)
+    if (depth > MANAGER_DEPTH_MAX)
         return;
     if (kind == LOCK_CONDITION) {
         if (!attribute_find(g->py, manager, "_lock", &lock))
@@ -627,6 +686,8 @@ static void gather_holds(const struct gathering *g)
             add_hold(g, LOCK_FUTURE, future, i, -1);
         if (stdlib_function(g->stdlib, frame->code) == FUNCTION_POOL_WORKER)
             set_pool(g, frame);
+        if (stdlib_function(g->stdlib, frame->code) == FUNCTION_EXECUTOR_MANAGER)
+            g->facts->manager = first_argument(g->py, frame);
         count = value_stack_withs(g->py, g->room, frame, withs);
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);

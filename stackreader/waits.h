@@ -40,6 +40,8 @@ struct hold_fact {
 
 struct thread_facts {
     struct wait_fact wait;
+    uint64_t manager; /* the _ExecutorManagerThread of a ProcessPoolExecutor that the thread runs;
+                       * 0: none */
     size_t holds;
     struct hold_fact hold[HOLDS_MAX]; /* the innermost first */
 };

@@ -37,18 +37,36 @@ struct making {
     size_t count;
 };
 
-/* Returns the process for which a thread waits. Returns NO_NODE if the thread waits for input from
- * the process, since this is the normal state of many threads, or if the report does not have the
- * process. */
+/* True if a process has ended, and its parent has not waited for it yet. */
+static bool has_ended(const struct wait_graph *g, size_t node)
+{
+    const struct report_process *p = &g->processes[g->nodes[node].process];
+
+    return p->threads.count == 1 && p->threads.items[0].state == STATE_ENDED;
+}
+
+/* Returns the process for which a thread waits, or which has the object for which it waits. Returns
+ * NO_NODE if the thread waits for input from the process, since this is the normal state of many
+ * threads, if the report does not have the
+ * process, if it has ended, or if there are several. */
 static size_t process_of_wait(const struct wait_graph *g, size_t actor)
 {
     const struct report_wait *wait = wait_graph_wait(g, actor);
+    const struct report_object *object;
     size_t found;
 
     if (text_is(wait->kind, "input"))
         return NO_NODE;
     found = wait_graph_find(g, g->nodes[actor].process, wait->object);
-    return found != NO_NODE && g->nodes[found].kind == NODE_PROCESS ? found : NO_NODE;
+    if (found != NO_NODE && g->nodes[found].kind == NODE_OBJECT) {
+        object = g->nodes[found].item;
+        found = object->holder_status == HOLDER_KNOWN && object->holders.count == 1
+                    ? wait_graph_find(g, g->nodes[actor].process, object->holders.items[0])
+                    : NO_NODE;
+    }
+    return found != NO_NODE && g->nodes[found].kind == NODE_PROCESS && !has_ended(g, found)
+               ? found
+               : NO_NODE;
 }
 
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task

@@ -41,6 +41,7 @@ static void put_native_state(struct buffer *out, const struct report_thread *t)
         [STATE_SLEEPING] = ", sleeping",
         [STATE_DISK] = ", in an uninterruptible sleep",
         [STATE_STOPPED] = ", stopped",
+        [STATE_ENDED] = ", ended",
     };
 
     if (t->syscall && t->syscall->name.data) {

@@ -58,16 +58,22 @@ static void put_call(struct buffer *out, const struct wait_graph *g, size_t proc
 
     if (t->syscall)
         syscall_words_put(&call, t->syscall, &g->processes[g->nodes[process].process]);
-    if (call.len == 0 && t->state != STATE_RUNNING && t->state != STATE_STOPPED)
+    if (call.len == 0 && t->state != STATE_RUNNING && t->state < STATE_STOPPED)
         return;
     put_subject(out, g, process, t);
     if (call.len > 0)
         sentence_put(out, memcmp(call.data, "in ", 3) == 0 ? " is " : " ");
     else
-        sentence_put(out, t->state == STATE_RUNNING ? " runs" : " is stopped by a signal");
+        sentence_put(out, t->state == STATE_RUNNING ? " runs"
+                          : t->state == STATE_ENDED ? " has ended"
+                                                    : " is stopped by a signal");
     buffer_put(out, call.data, call.len);
     if (call.failed)
         out->failed = true;
+    if (t->exact != BOOL_TRUE || t->frames.count == 0)
+        return;
+    sentence_put(out, ", in ");
+    place_put(out, &t->frames, false);
 }
 
 void other_words_put(struct buffer *out, const struct wait_graph *g, size_t node)

@@ -158,10 +158,15 @@ static void put_kernel(struct buffer *out, const struct report_target *t)
 }
 
 /* True if select(2) waits for no descriptor, as time.sleep() of Python does up to 3.10. */
-static bool is_sleep(const struct report_syscall *call)
+static bool is_select(const struct report_syscall *call)
 {
     return is_one_of(call->name, "select", "pselect6") && call->args.count > 0 &&
            call->args.items[0] == 0;
+}
+
+bool syscall_is_sleep(const struct report_syscall *call)
+{
+    return is_one_of(call->name, "nanosleep", "clock_nanosleep") || is_select(call);
 }
 
 void syscall_words_put(struct buffer *out, const struct report_syscall *call,
@@ -177,7 +182,7 @@ void syscall_words_put(struct buffer *out, const struct report_syscall *call,
         sentence_put_duration(out, call->left_ms);
         return;
     }
-    sentence_put(out, is_sleep(call) ? "sleeps in the system call " : "in the system call ");
+    sentence_put(out, is_select(call) ? "sleeps in the system call " : "in the system call ");
     sentence_put_text(out, call->name);
     put_descriptor(out, call, pid);
     put_watched(out, call, pid);

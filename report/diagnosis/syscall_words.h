@@ -15,4 +15,7 @@
 void syscall_words_put(struct buffer *out, const struct report_syscall *call,
                        const struct report_process *process);
 
+/* True if the thread sleeps in the system call, until a certain time or a signal. */
+bool syscall_is_sleep(const struct report_syscall *call);
+
 #endif

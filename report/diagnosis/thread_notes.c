@@ -14,7 +14,10 @@
 #include "diagnosis/wait_words.h"
 
 /* The most notes that a thread may have. */
-#define NOTES_MAX 4
+#define NOTES_MAX (4 + PROCESSES_MAX)
+
+/* The most processes of which a thread's notes say what they do. */
+#define PROCESSES_MAX 4
 
 struct noting {
     struct report *r;
@@ -64,8 +67,8 @@ static void put_timeout(struct buffer *out, const struct wait_node *n)
     const struct report_thread *t = n->kind == NODE_THREAD ? n->item : NULL;
 
     sentence_put(out, "; the wait has a timeout");
-    if (!t || !t->syscall || t->syscall->left_ms == REPORT_UNKNOWN)
-        return;
+    if (!t || !t->syscall || t->syscall->left_ms == REPORT_UNKNOWN || syscall_is_sleep(t->syscall))
+        return; /* it sleeps only until it looks again whether it has to wait */
     sentence_put(out, ", which ends in ");
     sentence_put_duration(out, t->syscall->left_ms);
 }
@@ -130,6 +133,14 @@ static bool is_futex(const struct report_syscall *call)
     return text_is(call->name, "futex");
 }
 
+/* True if the note about the wait of a thread says more than its system call. */
+static bool is_said_by_wait(const struct report_thread *t)
+{
+    return t->waits && (text_is(t->waits->kind, "process") || text_is(t->waits->kind, "children") ||
+                        text_is(t->waits->kind, "peers") ||
+                        (wait_is_for_process(t->waits) && syscall_is_sleep(t->syscall)));
+}
+
 /* Appends the system call in which a thread waits. Appends nothing for a thread that waits for the
  * end of a process, since another note says so. Also appends nothing for the system call futex in
  * two cases, because Python waits in futex for its locks, for the GIL and for many other things.
@@ -139,8 +150,7 @@ static bool is_futex(const struct report_syscall *call)
 static void put_syscall(struct buffer *out, const struct report_process *p,
                         const struct report_thread *t)
 {
-    if (!t->syscall || t->state == STATE_RUNNING ||
-        (t->waits && text_is(t->waits->kind, "process")) ||
+    if (!t->syscall || t->state == STATE_RUNNING || is_said_by_wait(t) ||
         (is_futex(t->syscall) &&
          (t->waits || exit_waits_for_threads(t) || p->source == SOURCE_SERVER)))
         return;
@@ -264,12 +274,46 @@ static bool add(struct report *r, report_texts *notes, const struct buffer *line
     return line->len == 0 ? !line->failed : texts_add(r, notes, line);
 }
 
+/* If a thread waits for several processes, adds a line about each of them: "process 4711 (sleep 9)
+ * sleeps for another 9 s". */
+static bool add_processes(const struct noting *n, report_texts *notes, size_t node)
+{
+    const struct report_wait *wait = wait_graph_wait(n->g, node);
+    const size_t process = n->g->nodes[node].process;
+    const size_t target = wait ? wait_graph_find(n->g, process, wait->object) : NO_NODE;
+    const size_t start = strlen(", which");
+    const struct report_object *object;
+    size_t i, holder, skipped;
+
+    if (target == NO_NODE || n->g->nodes[target].kind != NODE_OBJECT)
+        return true;
+    object = n->g->nodes[target].item;
+    for (i = 0; object->holders.count > 1 && i < object->holders.count && i < PROCESSES_MAX; i++) {
+        struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+        struct buffer activity __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
+
+        holder = wait_graph_find(n->g, process, object->holders.items[i]);
+        if (holder == NO_NODE || n->g->nodes[holder].kind != NODE_PROCESS)
+            continue;
+        other_words_put(&activity, n->g, holder);
+        skipped = activity.len > start && memcmp(activity.data, ", which", start) == 0 ? start : 0;
+        if (activity.len == 0)
+            continue;
+        actor_put(&line, n->g, holder, process);
+        buffer_put(&line, activity.data + skipped, activity.len - skipped);
+        if (activity.failed || !add(n->r, notes, &line))
+            return false;
+    }
+    return true;
+}
+
 static bool add_wait(const struct noting *n, report_texts *notes, size_t node)
 {
     struct buffer line __attribute__((cleanup(buffer_free))) = BUFFER_INIT;
 
     put_wait(&line, n, node);
-    return texts_make(n->r, notes, NOTES_MAX) && add(n->r, notes, &line);
+    return texts_make(n->r, notes, NOTES_MAX) && add(n->r, notes, &line) &&
+           add_processes(n, notes, node);
 }
 
 static bool add_task_state(const struct noting *n, report_texts *notes, size_t node)

@@ -200,7 +200,7 @@ static bool depends_on_holders(const struct report_object *o)
     }
     if (text_is(o->kind, "semaphore") || text_is(o->kind, "semlock"))
         return o->holders.count == number_of(object_detail(o, "permits"));
-    return text_is(o->kind, "future") || text_is(o->kind, "pool");
+    return text_is(o->kind, "future") || text_is(o->kind, "pool") || text_is(o->kind, "children");
 }
 
 /* True if the object is a lock with only one possible holder, and it is a guess that this holder
@@ -320,12 +320,14 @@ struct report_text wait_graph_id(const struct wait_graph *g, size_t node)
 bool wait_is_for_peer(const struct report_wait *wait)
 {
     return text_is(wait->kind, "input") || text_is(wait->kind, "output") ||
-           text_is(wait->kind, "file-lock");
+           text_is(wait->kind, "child") || text_is(wait->kind, "file-lock");
 }
 
 bool wait_is_for_process(const struct report_wait *wait)
 {
-    return text_is(wait->kind, "process") || wait_is_for_peer(wait);
+    return text_is(wait->kind, "process") || text_is(wait->kind, "children") ||
+           text_is(wait->kind, "peers") || text_is(wait->kind, "database") ||
+           wait_is_for_peer(wait);
 }
 
 /* True if the kernel contradicts the wait of a thread: the thread runs, or it does not wait for a
@@ -482,11 +484,13 @@ static void add_peer_edges(struct wait_graph *g, struct wait_node *node, size_t 
     const struct report_thread *t = node->item;
     const struct report_target *target = t->syscall ? t->syscall->target : NULL;
     const struct report_process *other = g->nodes[peer].item, *own = &g->processes[node->process];
-    const bool is_output = text_is(t->waits->kind, "output");
+    const bool is_child = text_is(t->waits->kind, "child");
+    const bool is_output = text_is(t->waits->kind, "output") ||
+                           (is_child && t->syscall && text_is(t->syscall->name, "write"));
     size_t self = NO_NODE;
 
-    if (!target || !target->own_end || other->threads.count == 0 ||
-        other->threads.count + own->threads.count > PEERS_MAX ||
+    if (!target || !target->own_end || (is_child && target->peer_pid != other->pid) ||
+        other->threads.count == 0 || other->threads.count + own->threads.count > PEERS_MAX ||
         g->peer_waiters == PEER_WAITERS_MAX || report_lacks_threads(other) ||
         report_lacks_threads(own))
         return;

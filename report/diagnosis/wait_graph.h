@@ -118,9 +118,10 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
  */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
-/* wait_is_for_process returns true if, as the kernel reports, the wait is for another process:
- * until this process ends, or because it has the other end of a pipe or socket, or a lock of a
- * file. wait_is_for_peer returns false for the end of a process, and true for the other waits. */
+/* wait_is_for_process returns true if the wait is for another process, so that the thread is in a
+ * system call other than futex: until this process or any child ends, or because it has the other
+ * end of a pipe or socket, or a lock of a file or database. wait_is_for_peer returns true only for
+ * a wait because of a pipe or socket, for a wait in Popen.communicate(), and for a file lock. */
 bool wait_is_for_process(const struct report_wait *wait);
 bool wait_is_for_peer(const struct report_wait *wait);
 

@@ -38,6 +38,10 @@ static const struct kind_words kinds[] = {
     {"pool-join", "waits until all greenlets of ", "Pool", " have ended", "", false},
     {"io", "waits for input or output on ", "descriptor", "", "", false},
     {"futures", "waits for a result of ", "set of Futures", "", "", false},
+    {"database", "waits for the lock of ", "database", "", "held by ", true},
+    {"children", "waits for the end of any of its child processes", "", "", "which are ", false},
+    {"peers", "waits for input from any of several pipes", "", "", "whose other ends are open in ",
+     false},
     {"import", "waits for the import of ", "module", "", "imported by ", false},
 };
 
@@ -131,6 +135,22 @@ static void put_noun(struct buffer *out, const struct kind_words *kind, struct r
         out->failed = true;
 }
 
+/* Appends "SQLite database /srv/shop.db (self.db)". words: the name of the connection or cursor. */
+static void put_database(struct buffer *out, const struct report_object *object,
+                         struct report_text words)
+{
+    const struct report_text file = object_detail(object, "file");
+    const bool has_words = words.data && words.len > 0;
+
+    sentence_put(out, file.data ? "SQLite database " : "an SQLite database");
+    sentence_put_text(out, file);
+    if (!has_words)
+        return;
+    sentence_put(out, " (");
+    sentence_put_text(out, words);
+    sentence_put(out, ")");
+}
+
 /* Appends "Lock dst.lock", or "the RLock of StreamHandler". object: may be NULL. */
 static void put_object(struct buffer *out, const struct kind_words *kind,
                        const struct report_object *object, struct report_text words)
@@ -138,6 +158,10 @@ static void put_object(struct buffer *out, const struct kind_words *kind,
     const struct report_text unknown = {NULL, 0};
     const struct report_text handler = object ? object_detail(object, "handler") : unknown;
 
+    if (object && text_is(object->kind, "database")) {
+        put_database(out, object, words);
+        return;
+    }
     if (!handler.data) {
         put_noun(out, kind, object ? object->type : unknown, words);
         return;
@@ -184,22 +208,24 @@ static void put_absent_process(struct buffer *out, struct report_text id)
 }
 
 /* Appends "waits for input from a pipe whose other end process 4711 (cat) has", or "writes to a
- * full pipe ...". */
+ * full pipe ...", or "communicates with process 4711 (cat)". */
 static void put_peer(struct buffer *out, const struct wait_graph *g, size_t node,
                      const struct parts *p)
 {
     const bool is_lock = text_is(p->wait->kind, "file-lock");
+    const bool is_end = text_is(p->wait->kind, "input") || text_is(p->wait->kind, "output");
 
-    sentence_put(out, is_lock                           ? "waits for the lock of file "
-                      : text_is(p->wait->kind, "input") ? "waits for input from a "
-                                                        : "writes to a full ");
+    sentence_put(out, is_lock                            ? "waits for the lock of file "
+                      : text_is(p->wait->kind, "input")  ? "waits for input from a "
+                      : text_is(p->wait->kind, "output") ? "writes to a full "
+                                                         : "communicates with ");
     sentence_put_text(out, p->wait->words);
-    sentence_put(out, is_lock ? ", held by " : " whose other end ");
+    sentence_put(out, is_lock ? ", held by " : is_end ? " whose other end " : "");
     if (p->target != NO_NODE)
         actor_put(out, g, p->target, wait_graph_viewer(g, node));
     else
         put_absent_process(out, p->wait->object);
-    if (!is_lock)
+    if (is_end)
         sentence_put(out, " has");
 }
 
@@ -331,7 +357,8 @@ static void put_target(struct buffer *out, const struct wait_graph *g, size_t no
         return;
     }
     sentence_put(out, p->words->before);
-    put_object(out, p->words, p->object, wait_words_of(g, node));
+    if (*p->words->noun)
+        put_object(out, p->words, p->object, wait_words_of(g, node));
     sentence_put(out, p->words->after);
     if (p->object)
         put_numbers(out, p);
@@ -499,13 +526,16 @@ static void put_queued(struct buffer *out, const struct wait_graph *g, size_t no
     }
 }
 
-/* Appends the worker processes of a multiprocessing.Pool, one of which computes a result. */
+/* Appends the worker processes of a multiprocessing.Pool or ProcessPoolExecutor, one of which
+ * computes a result. */
 static void put_workers(struct buffer *out, const struct wait_graph *g, const struct parts *p)
 {
+    static const struct report_text pool = {"Pool", 4};
     const report_texts *holders = &p->object->holders;
 
-    sentence_put(out, holders->count == 1 ? "computed in a Pool whose only worker is "
-                                          : "computed in a Pool with the workers ");
+    sentence_put(out, "computed in a ");
+    sentence_put_text(out, text_or(object_detail(p->object, "executor"), pool));
+    sentence_put(out, holders->count == 1 ? " whose only worker is " : " with the workers ");
     put_holders(out, g, g->nodes[p->target].process, holders);
 }
 
@@ -528,6 +558,8 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
     } else if (o->holders.count == 0 && text_is(o->kind, "future")) {
         if (text_is(object_detail(o, "state"), "PENDING"))
             sentence_put(out, "which no thread has begun to compute");
+    } else if (object_detail(o, "own").data) {
+        sentence_put(out, "held by a connection of the same process");
     } else if (o->holders.count == 0) {
         sentence_put(out, "holder not known");
         if (object_detail(o, "forked").data)

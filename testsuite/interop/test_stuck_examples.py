@@ -320,6 +320,44 @@ for Lock lock
   # waits for Lock lock, apparently held by MainThread since semaphore_twin.py:16, which waits \
 for Semaphore slots
 """,
+    "any_child.py": """\
+  # waits for the end of any of its child processes, which are process N (python) and process N \
+(python)
+  # process N (python) waits for Event never to be set
+  # process N (python) waits for Event never to be set
+""",
+    "child_join.py": """\
+MainThread apparently waits for process N (python), which waits for an Event to be set
+  MainThread (child_join.py:11) waits for the end of process N (python), with a timeout
+  # waits for the end of process N (python), which waits for an Event to be set; the wait has a \
+timeout
+""",
+    "child_output.py": """\
+MainThread apparently waits for process N (sleep 100000)
+  MainThread (child_output.py:5) communicates with process N (sleep 100000)
+  # communicates with process N (sleep 100000)
+""",
+    "child_output_twin.py": """\
+  # communicates with process N (sh), which has ended
+""",
+    "database.py": """\
+MainThread apparently waits for process N (python), which waits for Event never to be set
+  MainThread (database.py:18) waits for the lock of SQLite database shop-N.db (shop), held by \
+process N (python), with a timeout
+  # waits for the lock of SQLite database shop-N.db (shop), held by process N (python), which \
+waits for Event never to be set; the wait has a timeout
+""",
+    "database_twin.py": """\
+  # waits for the lock of SQLite database shop-N.db (shop), held by a connection of the same \
+process; the wait has a timeout
+""",
+    "process_pool.py": """\
+  # waits for the result of Future tasks[2], computed in a ProcessPoolExecutor with the workers \
+process N (python) and process N (python)
+  # process N (python) waits for Event never to be set
+  # process N (python) waits for Event never to be set
+  # waits for a notification of Condition notempty
+""",
 }
 
 #: Before 3.11, code objects have no qualified names.
@@ -425,12 +463,13 @@ def conclusions(output: str) -> str:
     output = re.sub(r"process \d+ \(python[^)]*\)", "process N (python)", output)
     output = re.sub(r"process \d+", "process N", output)
     output = re.sub(r"\(connection.py:\d+\)", "(connection.py)", output)
+    output = re.sub(r"database \S+/shop-\d+.db", "database shop-N.db", output)
+    output = re.sub(", which (sleeps for|is in the system call) .*", "", output)
     output = re.sub(r" since logging/__init__.py:\d+", "", output)  # from Python 3.13 on
     output = re.sub(r"now in (\w+\.)+(\w+) \(", r"now in \2 (", output)  # up to 3.10: no classes
     findings, _, _ = output.partition("<")
     notes = [line for line in output.splitlines(True) if line.lstrip().startswith("# ")]
-    findings = re.sub(", which (sleeps|is in the system call) .*", "", findings)
-    calls = ("  # sleeps ", "  # in the system call ")
+    calls = ("  # sleeps ", "  # in the system call ", "  # running, ")
     return (
         findings.rstrip("\n")
         + "\n" * bool(findings)
@@ -463,6 +502,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
     started: list[Running] = []
 
     def run(*arguments: str, **environment: str) -> int:
+        environment["TMPDIR"] = str(tmp_path)
         started.append(Running([python(), *arguments], debuggee_environment(**environment)))
         return started[0].pid
 
@@ -554,7 +594,7 @@ def test_the_reason_of_trio_is_named(start: Callable[..., list[str]], name: str)
 
 @needs_loops
 @pytest.mark.parametrize("start", ["server"], indirect=True)
-@pytest.mark.parametrize("name", ["blocked_loop.py", "lock_in_task.py", "tasks.py"])
+@pytest.mark.parametrize("name", ["blocked_loop.py", "lock_in_task.py", "own_loop.py", "tasks.py"])
 def test_uvloop_makes_no_difference(
     start: Callable[..., list[str]], name: str, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "procfs/database_locks.h"
 #include "procfs/file_locks.h"
 #include "procfs/mounts.h"
 #include "procfs/sleeps.h"
@@ -323,6 +324,38 @@ TEST(lines_of_proc_locks_are_read)
     assert_int_equal(holder, 0);
     assert_false(file_lock_line("", "FLOCK", 5, 12, &holder));
     assert_false(file_lock_line("5: FLOCK", "FLOCK", 5, 12, &holder));
+}
+
+TEST(locks_of_sqlite_are_recognized_by_their_bytes)
+{
+    static const struct {
+        const char *line;
+        bool is_lock, is_write, is_in_memory;
+    } lines[] = {
+        {"1: POSIX  ADVISORY  WRITE 4711 fe:00:12 1073741824 1073742335", true, true, false},
+        {"2: POSIX  ADVISORY  WRITE 4711 fe:00:12 1073741825 1073741825", true, true, false},
+        {"3: POSIX  ADVISORY  READ 4711 fe:00:12 1073741826 1073742335", true, false, false},
+        {"4: POSIX  ADVISORY  READ 4711 fe:00:12 1073741824 1073741824", false, false, false},
+        {"5: POSIX  ADVISORY  WRITE 4711 fe:00:12 120 120", true, true, true},
+        {"6: POSIX  ADVISORY  READ 4711 fe:00:12 123 123", false, false, false},
+        {"7: POSIX  ADVISORY  WRITE 4711 fe:00:12 0 EOF", false, false, false},
+        {"8: POSIX  ADVISORY  WRITE 4711 fe:00:12 0 1073742335", false, false, false},
+        {"9: FLOCK  ADVISORY  WRITE 4711 fe:00:12 1073741824 1073742335", false, false, false},
+        {"9: -> POSIX  ADVISORY  WRITE 4711 fe:00:12 120 120", false, false, false},
+        {"10: POSIX  ADVISORY  WRITE", false, false, false},
+    };
+    struct database_lock lock;
+    size_t i;
+
+    for (i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        assert_int_equal(database_lock_line(lines[i].line, &lock), lines[i].is_lock);
+        if (!lines[i].is_lock)
+            continue;
+        assert_int_equal(lock.pid, 4711);
+        assert_int_equal(lock.inode, 12);
+        assert_int_equal(lock.is_write, lines[i].is_write);
+        assert_int_equal(lock.is_in_memory, lines[i].is_in_memory);
+    }
 }
 
 /* ---- Calls that wait for several descriptors ---------------------------------------------------
