@@ -771,6 +771,23 @@ int64_t stackreader_activity(const struct stackreader *r, size_t index)
     return r->checks[index].activity;
 }
 
+bool stackreader_call(struct stackreader *r, size_t index, struct stackreader_call *to)
+{
+    const struct thread_check *check = &r->checks[index];
+    const struct raw_frame *f = &r->stack.frames[0];
+    struct c_call call;
+
+    if (r->refuses_locks)
+        return false;
+    value_room_clear(&r->values);
+    frames_read(&r->python, check->state, 0, &r->stack);
+    if (r->stack.state == FRAMES_UNREADABLE || r->stack.count == 0 || !f->code ||
+        frame_is_shim(&r->python, f) || !value_stack_call(&r->python, &r->values, f, &call))
+        return false;
+    *to = (struct stackreader_call){f->address, f->at};
+    return true;
+}
+
 /* Returns the address of the main interpreter; 0: there is none. */
 static uint64_t main_interpreter(const struct stackreader *r)
 {

@@ -77,6 +77,16 @@ enum stackreader_result stackreader_read(struct stackreader *r, struct arena *ar
  * of subinterpreters. */
 int64_t stackreader_activity(const struct stackreader *r, size_t index);
 
+/* A call of a C function: the frame that makes it, and the instruction. */
+struct stackreader_call {
+    uint64_t frame, at;
+};
+
+/* Reads which C function a thread calls now. index: the index of the thread in the report that was
+ * read last. Returns false if the thread calls no C function, or if this is not known. Only one
+ * thread at a time may use a reader. */
+bool stackreader_call(struct stackreader *r, size_t index, struct stackreader_call *to);
+
 /* Sets process->greenlets to an empty array if no interpreter has imported greenlet, and
  * process->tasks if no interpreter has imported asyncio.tasks. In these cases, the program cannot
  * have greenlets or tasks. Otherwise leaves the member unknown, because the reader cannot read

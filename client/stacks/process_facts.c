@@ -217,23 +217,34 @@ static int64_t activity_at_rest(const struct memory *m, const struct report_thre
     return found;
 }
 
-/* Waits for WATCH_MS, or until the GIL is released or another thread gets it. Returns for how many
- * ms the function has waited. Returns 0 if the holder has not kept the GIL for all of this time, or
- * if the GIL cannot be read. */
-static int64_t wait_for_change(const struct stackreader *reader, const struct gil *before)
+/* What was found out while the GIL was watched. */
+struct watch {
+    int64_t ms;       /* for how long one thread has kept the GIL; 0: it has not, or not known */
+    bool is_one_call; /* at each look, this thread was in the same instruction, a call of C code */
+};
+
+/* Waits for WATCH_MS, or until the GIL is released or another thread gets it. holder: the index of
+ * the thread that has the GIL. */
+static struct watch wait_for_change(struct stackreader *reader, const struct gil *before,
+                                    size_t holder)
 {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    struct stackreader_call first, call;
+    struct watch w = {.is_one_call = stackreader_call(reader, holder, &first)};
     int64_t start = clock_ms(), now = start;
     struct gil gil = *before;
 
     while (now - start < WATCH_MS && gil.locked && gil.holder == before->holder &&
            gil.switches == before->switches) {
         nanosleep(&look, NULL);
+        w.is_one_call = w.is_one_call && stackreader_call(reader, holder, &call) &&
+                        call.frame == first.frame && call.at == first.at;
         if (!stackreader_gil(reader, 0, &gil))
-            return 0;
+            return (struct watch){0};
         now = clock_ms();
     }
-    return now - start >= WATCH_MS ? now - start : 0;
+    w.ms = now - start >= WATCH_MS ? now - start : 0;
+    return w;
 }
 
 /* True if a thread other than the holder has woken up at least WAKES_MIN times, which means that it
@@ -273,15 +284,18 @@ static int64_t *look_at_all(const struct memory *m, struct report *report,
     return found;
 }
 
-void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
-                     struct report *report, struct report_process *process)
+void facts_watch_gil(struct stackreader *reader, const struct memory *memory, struct report *report,
+                     struct report_process *process)
 {
     static const char slept[] = "the thread has the GIL and waits in the kernel",
                       kept[] = "C code keeps the GIL: it did not change hands, although another "
-                               "thread asked for it";
+                               "thread asked for it",
+                      called[] = "the thread has the GIL, and was in the same call of C code "
+                                 "whenever it was looked at";
     const struct report_thread *holder;
     struct gil gil;
-    int64_t *before, ms;
+    struct watch watch = {0};
+    int64_t *before;
     size_t i;
     bool asleep;
 
@@ -289,15 +303,17 @@ void facts_watch_gil(const struct stackreader *reader, const struct memory *memo
         !(holder = finding_thread(process, process->gil->holder)) ||
         !stackreader_gil(reader, 0, &gil))
         return;
-    before = look_at_all(memory, report, process, holder);
-    ms = before ? wait_for_change(reader, &gil) : 0;
-    if (ms == 0)
-        return;
     i = (size_t)(holder - process->threads.items);
-    asleep = before[i] >= 0 && activity_of(memory, holder) == before[i];
-    if (!asleep && !is_asked_for(memory, process, holder, before))
+    before = look_at_all(memory, report, process, holder);
+    if (before)
+        watch = wait_for_change(reader, &gil, i);
+    if (watch.ms == 0)
         return;
-    process->gil->at_least_ms = ms;
-    process->gil->evidence = asleep ? (struct report_text){slept, sizeof(slept) - 1}
-                                    : (struct report_text){kept, sizeof(kept) - 1};
+    asleep = before[i] >= 0 && activity_of(memory, holder) == before[i];
+    if (!asleep && !watch.is_one_call && !is_asked_for(memory, process, holder, before))
+        return;
+    process->gil->at_least_ms = watch.ms;
+    process->gil->evidence = asleep              ? (struct report_text){slept, sizeof(slept) - 1}
+                             : watch.is_one_call ? (struct report_text){called, sizeof(called) - 1}
+                                                 : (struct report_text){kept, sizeof(kept) - 1};
 }

@@ -17,8 +17,9 @@ void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
 
 /* If a thread holds the GIL, watches the threads for up to 450 ms to find out whether C code keeps
- * the GIL. If C code keeps it, sets at_least_ms and evidence of process->gil. */
-void facts_watch_gil(const struct stackreader *reader, const struct memory *memory,
-                     struct report *report, struct report_process *process);
+ * the GIL. C code keeps it if another thread asks for it in vain, or if the thread that has it
+ * stays in the same call. If C code keeps it, sets at_least_ms and evidence of process->gil. */
+void facts_watch_gil(struct stackreader *reader, const struct memory *memory, struct report *report,
+                     struct report_process *process);
 
 #endif

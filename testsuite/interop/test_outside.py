@@ -320,14 +320,15 @@ sys.stdin.readline()
             os.kill(running.pid, signal.SIGCONT)
 
 
-def test_c_code_that_keeps_the_gil_is_found_from_outside() -> None:
-    code = """
+@pytest.mark.parametrize("asks", ["threading.Thread(target=ask, daemon=True).start()", ""])
+def test_c_code_that_keeps_the_gil_is_found_from_outside(asks: str) -> None:
+    code = f"""
 import re, threading
 threading.Thread(target=lambda: threading.Event().wait(), daemon=True).start()
 def ask():
     while True:
         pass
-threading.Thread(target=ask, daemon=True).start()
+{asks}
 print("ready", flush=True)
 re.match("(a|aa)+$", "a" * 100 + "b")
 """
