@@ -68,6 +68,7 @@ client_pystuck_SOURCES = \
 	client/prompt/history_file.c client/prompt/history_file.h \
 	client/prompt/inspection.c client/prompt/inspection.h \
 	client/prompt/keyboard.c client/prompt/keyboard.h \
+	client/prompt/libedit.c client/prompt/libedit.h \
 	client/prompt/magic.c client/prompt/magic.h \
 	client/prompt/magic_files.c client/prompt/magic_files.h \
 	client/prompt/magic_reconnect.c client/prompt/magic_reconnect.h \

@@ -2,7 +2,6 @@
 #include "prompt/editor.h"
 
 #include <errno.h>
-#include <histedit.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include "prompt/history_file.h"
 #include "interrupt.h"
 #include "prompt/keyboard.h"
+#include "prompt/libedit.h"
 #include "prompt/terminal.h"
 #include "text.h"
 
@@ -40,7 +40,7 @@ static struct editor *editor_of(EditLine *el)
 {
     struct editor *e;
 
-    el_get(el, EL_CLIENTDATA, &e);
+    libedit.el_get(el, EL_CLIENTDATA, &e);
     return e;
 }
 
@@ -102,7 +102,7 @@ struct extent {
 /* Returns the extent of the line on a terminal with `width` columns. */
 static struct extent extent_of_line(const struct editor *e, int width)
 {
-    const LineInfoW *line = el_wline(e->el);
+    const LineInfoW *line = libedit.el_wline(e->el);
     struct position at = {0, 0};
     struct extent found;
     const wchar_t *c;
@@ -147,7 +147,7 @@ void editor_leave_line(struct editor *e)
 static void show_line(struct editor *e)
 {
     e->left_line = false;
-    el_set(e->el, EL_REFRESH);
+    libedit.el_set(e->el, EL_REFRESH);
 }
 
 /* Shows the line again if text was printed in its place. */
@@ -161,13 +161,13 @@ static void return_to_line(struct editor *e)
  * moved. */
 static int go_to_end(struct editor *e)
 {
-    const LineInfoW *line = el_wline(e->el);
+    const LineInfoW *line = libedit.el_wline(e->el);
     const int count = (int)(line->lastchar - line->cursor);
 
     if (!e->typing || count == 0)
         return 0;
     editor_leave_line(e);
-    el_cursor(e->el, count);
+    libedit.el_cursor(e->el, count);
     show_line(e);
     return count;
 }
@@ -205,7 +205,7 @@ static void show_resized(struct editor *e)
         fflush(stdout);
     }
     e->columns = width;
-    el_resize(e->el);
+    libedit.el_resize(e->el);
     show_line(e);
 }
 
@@ -217,7 +217,7 @@ static void stop(struct editor *e)
     fputs("^Z", stdout);
     fflush(stdout);
     terminal_stop();
-    el_cursor(e->el, -moved);
+    libedit.el_cursor(e->el, -moved);
 }
 
 /* Shows the line again after the client was stopped and other programs have used the terminal. */
@@ -227,7 +227,7 @@ static void show_continued(struct editor *e)
     fputs(terminal_is_dumb() ? "\r" : "\r\033[J", stdout);
     fflush(stdout);
     e->columns = text_width();
-    el_resize(e->el);
+    libedit.el_resize(e->el);
     show_line(e);
 }
 
@@ -363,7 +363,7 @@ static unsigned char paste(EditLine *el, int unused)
         len--;
     text[len] = '\0';
     if (len > 0)
-        el_insertstr(el, text);
+        libedit.el_insertstr(el, text);
     free(text);
     return CC_REFRESH;
 }
@@ -377,10 +377,10 @@ static unsigned char paste_in_vi(EditLine *el, int unused)
     const LineInfoW *line;
     unsigned char result;
 
-    el_cursor(el, 1);
+    libedit.el_cursor(el, 1);
     result = paste(el, unused);
-    line = el_wline(el);
-    el_push(el, line->cursor == line->lastchar ? "a" : "i");
+    line = libedit.el_wline(el);
+    libedit.el_push(el, line->cursor == line->lastchar ? "a" : "i");
     return result;
 }
 
@@ -409,7 +409,7 @@ void editor_go_below(struct editor *e)
 static unsigned char complete(EditLine *el, int unused)
 {
     struct editor *e = editor_of(el);
-    const LineInfo *line = el_line(el);
+    const LineInfo *line = libedit.el_line(el);
     char *before = strndup(line->buffer, (size_t)(line->cursor - line->buffer));
     char *after = strndup(line->cursor, (size_t)(line->lastchar - line->cursor));
     char *more = NULL;
@@ -418,7 +418,7 @@ static unsigned char complete(EditLine *el, int unused)
     if (e->complete && before && after)
         more = e->complete(e->complete_arg, before, after);
     if (more && *more)
-        el_insertstr(el, more);
+        libedit.el_insertstr(el, more);
     return_to_line(e);
     free(before);
     free(after);
@@ -443,10 +443,10 @@ static void bind_in_vi(EditLine *el)
 {
     const char *keys;
 
-    if (el_get(el, EL_EDITOR, &keys) < 0 || strcmp(keys, "vi") != 0)
+    if (libedit.el_get(el, EL_EDITOR, &keys) < 0 || strcmp(keys, "vi") != 0)
         return;
-    el_set(el, EL_BIND, "^I", "complete", NULL);
-    el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
+    libedit.el_set(el, EL_BIND, "^I", "complete", NULL);
+    libedit.el_set(el, EL_BIND, "-a", &PASTE_BEGIN[1], "paste-in-vi", NULL);
 }
 
 /* Reads the key bindings of editrc(5), but only if the file belongs to the user or root. With sudo,
@@ -462,7 +462,7 @@ static void read_editrc(EditLine *el)
     else if (home && asprintf(&path, "%s/.editrc", home) < 0)
         path = NULL;
     if (path && file_is_trusted(path, &why))
-        el_source(el, path);
+        libedit.el_source(el, path);
     else if (path && *why.text)
         fprintf(stderr, "pystuck: ignored key bindings: %s\n", why.text);
     free(path);
@@ -482,33 +482,34 @@ static void keep_modes(EditLine *el)
 {
     int edits = 1;
 
-    el_get(el, EL_EDITMODE, &edits);
+    libedit.el_get(el, EL_EDITMODE, &edits);
     if (edits)
-        el_set(el, EL_SETTY, "-x", "-icanon", "-echo", NULL);
+        libedit.el_set(el, EL_SETTY, "-x", "-icanon", "-echo", NULL);
 }
 
 static void set_up(struct editor *e)
 {
     HistEvent event;
 
-    el_set(e->el, EL_CLIENTDATA, e);
-    el_set(e->el, EL_PROMPT_ESC, prompt_of, EDITOR_HIDDEN[0]);
-    el_set(e->el, EL_SIGNAL, 0);
-    el_set(e->el, EL_EDITOR, "emacs");
-    el_set(e->el, EL_GETCFN, get_char);
-    el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text", paste); /* strings are not copied */
-    el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
-    el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"Insert pasted text in vi mode", paste_in_vi);
-    el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
-    el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
-    el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
-    el_set(e->el, EL_BIND, "^I", "complete", NULL);
-    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);
-    el_set(e->el, EL_BIND, "\\e[1;5D", "ed-prev-word", NULL);
+    libedit.el_set(e->el, EL_CLIENTDATA, e);
+    libedit.el_set(e->el, EL_PROMPT_ESC, prompt_of, EDITOR_HIDDEN[0]);
+    libedit.el_set(e->el, EL_SIGNAL, 0);
+    libedit.el_set(e->el, EL_EDITOR, "emacs");
+    libedit.el_set(e->el, EL_GETCFN, get_char);
+    libedit.el_wset(e->el, EL_ADDFN, L"paste", L"Insert pasted text",
+                    paste); /* strings are not copied */
+    libedit.el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    libedit.el_wset(e->el, EL_ADDFN, L"paste-in-vi", L"Insert pasted text in vi mode", paste_in_vi);
+    libedit.el_wset(e->el, EL_ADDFN, L"pass-over", L"Do nothing", pass_over);
+    libedit.el_set(e->el, EL_BIND, PASTE_END, "pass-over", NULL);
+    libedit.el_wset(e->el, EL_ADDFN, L"complete", L"Complete what is typed", complete);
+    libedit.el_set(e->el, EL_BIND, "^I", "complete", NULL);
+    libedit.el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    libedit.el_set(e->el, EL_BIND, "\\e[1;5C", "em-next-word", NULL);
+    libedit.el_set(e->el, EL_BIND, "\\e[1;5D", "ed-prev-word", NULL);
     if (e->memory) {
-        history(e->memory, &event, H_SETSIZE, HISTORY_FILE_MAX);
-        el_set(e->el, EL_HIST, history, e->memory);
+        libedit.history(e->memory, &event, H_SETSIZE, HISTORY_FILE_MAX);
+        libedit.el_set(e->el, EL_HIST, libedit.history, e->memory);
         history_file_load(e->memory, &e->path);
     }
     read_editrc(e->el);
@@ -516,22 +517,27 @@ static void set_up(struct editor *e)
     keep_modes(e->el);
 }
 
-struct editor *editor_open(const struct editor_watch *watch)
+struct editor *editor_open(const struct editor_watch *watch, const char **why)
 {
-    struct editor *e = calloc(1, sizeof(*e));
+    struct editor *e;
 
+    *why = libedit_load();
+    if (*why)
+        return NULL;
+    *why = "libedit cannot use this terminal";
+    e = calloc(1, sizeof(*e));
     if (!e)
         return NULL;
     set_locale();
     e->watch = *watch;
     e->prompt = "";
     terminal_open();
-    e->el = el_init("pystuck", stdin, stdout, stderr);
+    e->el = libedit.el_init("pystuck", stdin, stdout, stderr);
     if (!e->el) {
         free(e);
         return NULL;
     }
-    e->memory = history_init();
+    e->memory = libedit.history_init();
     e->path = history_file_path();
     set_up(e);
     return e;
@@ -541,10 +547,10 @@ void editor_close(struct editor *e)
 {
     if (!e)
         return;
-    el_end(e->el);
+    libedit.el_end(e->el);
     terminal_close();
     if (e->memory)
-        history_end(e->memory);
+        libedit.history_end(e->memory);
     free(e->path);
     free(e);
 }
@@ -560,7 +566,7 @@ static const char *get_line(struct editor *e, const char *prompt, int *len)
     memset(&e->decoder, 0, sizeof(e->decoder));
     terminal_type();
     terminal_bracket_pastes(true);
-    line = el_gets(e->el, len);
+    line = libedit.el_gets(e->el, len);
     terminal_bracket_pastes(false);
     e->typing = false;
     return line;
@@ -573,7 +579,7 @@ enum editor_result editor_read(struct editor *e, const char *prompt, char **line
 
     if (interrupt_take()) {
         keyboard_interrupt();
-        el_reset(e->el);
+        libedit.el_reset(e->el);
         fputs("^C\n", stdout);
         return EDITOR_INTERRUPTED;
     }

@@ -23,9 +23,10 @@ struct editor_watch {
     void *arg;
 };
 
-/* Sets up the terminal on standard input and output. Copies *watch. NULL: out of memory, or libedit
- * cannot use the terminal. */
-struct editor *editor_open(const struct editor_watch *watch);
+/* Sets up the terminal on standard input and output. Copies *watch. Returns NULL and sets *why to
+ * the reason if there is no libedit, if libedit cannot use the terminal, or if there is no memory.
+ */
+struct editor *editor_open(const struct editor_watch *watch, const char **why);
 void editor_close(struct editor *e);
 
 /* A function that is called for Tab with the text of the line before and after the cursor. Returns

@@ -14,6 +14,7 @@
 
 #include "file.h"
 #include "procfs/clock.h"
+#include "prompt/libedit.h"
 
 #define NO_HISTORY "no history"
 
@@ -100,7 +101,7 @@ static void enter(History *memory, const char *cell)
     HistEvent event;
 
     if (cell[0])
-        history(memory, &event, H_ENTER, cell);
+        libedit.history(memory, &event, H_ENTER, cell);
 }
 
 /* Locks the file. Waits at most LOCK_MS, because the process that holds the lock may be stopped.
@@ -190,7 +191,7 @@ static bool is_latest(History *memory, const char *cell)
 {
     HistEvent event;
 
-    return history(memory, &event, H_FIRST) >= 0 && strcmp(event.str, cell) == 0;
+    return libedit.history(memory, &event, H_FIRST) >= 0 && strcmp(event.str, cell) == 0;
 }
 
 void history_file_add(History *memory, char **path, const char *cell)

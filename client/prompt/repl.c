@@ -231,14 +231,15 @@ int repl_run(rpyc_conn **conn, const struct options *options)
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     struct repl r = {0};
     const struct editor_watch watch = {fd_of, serve, &r};
+    const char *why;
 
     if (shell_open(&r.shell, *conn, options, &err) < 0) {
         shell_complain("pystuck: cannot open a prompt: ", &err);
         return EXIT_FAILURE;
     }
-    r.editor = r.shell.editor = editor_open(&watch);
+    r.editor = r.shell.editor = editor_open(&watch, &why);
     if (!r.editor) {
-        fputs("pystuck: cannot open a prompt: libedit cannot use this terminal\n", stderr);
+        fprintf(stderr, "pystuck: cannot open a prompt: %s\n", why);
         shell_close(&r.shell);
         return EXIT_FAILURE;
     }

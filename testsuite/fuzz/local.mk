@@ -6,7 +6,7 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS = server brine frame message vinegar client prompt expr sockets stackreader target tls
 FUZZ_CC = clang
 fuzz_client = $(filter-out client/main.c client/prompt/editor.c client/prompt/history_file.c \
-	client/prompt/keyboard.c client/prompt/terminal.c, \
+	client/prompt/keyboard.c client/prompt/libedit.c client/prompt/terminal.c, \
 	$(filter %.c,$(common_libcommon_la_SOURCES) $(client_pystuck_SOURCES) $(procfs_libprocfs_la_SOURCES) \
 	$(report_libdiagnosis_la_SOURCES) $(report_libreport_la_SOURCES)))
 # Records what the target stackreader reads.

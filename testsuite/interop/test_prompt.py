@@ -13,7 +13,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from harness import Debuggee, wait_until
+from harness import PATIENCE, Debuggee, c_program, clean_environment, wait_until
 from prompts import Prompt, reads_input
 
 Start = Callable[..., Debuggee]
@@ -26,6 +26,25 @@ def prompt(stuck: Debuggee, tmp_path: Path) -> Iterator[Prompt]:
     opened = Prompt([stuck.host, stuck.port], tmp_path)
     yield opened
     opened.child.close(force=True)
+
+
+def test_without_libedit_the_stacks_are_printed_and_the_prompt_says_what_is_missing(
+    stuck: Debuggee, tmp_path: Path
+) -> None:
+    argv = c_program("PYSTUCK_BIN", stuck.host, stuck.port)
+    name = re.search(rb"this system has no (libedit\.so[.0-9]*)", Path(argv[0]).read_bytes())
+    if not name:
+        pytest.skip("libedit is linked statically")
+    (tmp_path / name[1].decode()).write_text("no library\n" * 100)
+    env = clean_environment(TERM="xterm", LD_LIBRARY_PATH=str(tmp_path))
+    child = pexpect.spawn(argv[0], argv[1:], env=env, timeout=PATIENCE, encoding="utf-8")
+    try:
+        child.expect(re.escape("pystuck: cannot open a prompt: this system has no libedit.so"))
+        assert "MainThread" in child.before
+        child.expect(pexpect.EOF)
+        assert child.wait() == 1
+    finally:
+        child.close(force=True)
 
 
 # ---- Cells ---------------------------------------------------------------------------------------
