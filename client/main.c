@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +57,9 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
 /* How long to wait for a server's answer, in ms, if the stacks can also be read from outside,
  * without the server. Used if no prompt or code needs the server, and if --timeout is not given. */
 #define OUTSIDE_AFTER_MS 3000
+
+/* How much memory malloc() gets from the kernel at a time, in bytes. */
+#define MALLOC_STEP (512 * 1024)
 
 /* How many descendants of a process without Python are looked at. */
 #define DESCENDANTS_MAX 50
@@ -733,11 +739,23 @@ static void occupy_standard_fds(void)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* Makes malloc() use one heap for all threads, and return no memory to the kernel. Otherwise, glibc
+ * maps a heap for each thread that reads a process, and reserves 128 MB of addresses for it. */
+static void allocate_simply(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD, MALLOC_STEP);
+    mallopt(M_MMAP_THRESHOLD, MALLOC_STEP);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     static struct options options; /* static, because its pointers are used until the end */
 
     occupy_standard_fds();
+    allocate_simply();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
         color_choose(options.color);

@@ -343,9 +343,12 @@ static size_t find_all(const struct memory *memory, const struct mappings *mappi
         .memory = memory, .mappings = mappings, .out = out, .room = room, .left = SEARCH_ALL};
     size_t i;
 
-    for (i = 0; i < mappings->count; i++)
-        if (is_first(&mappings->items[i]))
-            look_at_symbols(&s, &mappings->items[i]);
+    for (i = 0; i < mappings->count; i++) {
+        if (!is_first(&mappings->items[i]))
+            continue;
+        memory_forget(memory); /* no two images have a page in common, so use less memory */
+        look_at_symbols(&s, &mappings->items[i]);
+    }
     if (s.count == 0)
         find_hidden(&s, files);
     sort(out, s.count);
