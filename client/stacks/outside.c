@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buffer.h"
+#include "codec.h"
 #include "connect/find.h"
 #include "connect/namespaces.h"
 #include "diagnosis/diagnose.h"
@@ -35,14 +37,23 @@
 #define SYS_pidfd_open 434
 #endif
 
-#define MAPS_SIZE_MIN ((size_t)1 << 16) /* most processes have less; a larger list is read again   \
-                                         */
+#define MAPS_SIZE_MIN                                                                              \
+    ((size_t)1 << 16) /* most processes have less; a larger list is read again                     \
+                       */
 #define MAPS_SIZE_MAX ((size_t)1 << 28)
 #define MAPS_MS       1000 /* how long to wait for the list of mappings, at most */
 #define READ_TRIES    3
 #define MODULE        "_pystuck." /* the file name of the extension module begins with it */
 
 _Static_assert(OUTSIDE_TEXT_SIZE >= PERMISSION_TEXT_SIZE, "room for permission_explain()");
+
+/* Copies of the Pythons of a process, as brine, from the moment when their stacks were read. They
+ * are used if something that is read later blocks. The thread that reads adds copies; the thread
+ * that waits uses the first `count` of them. */
+struct stacks_read {
+    struct buffer copies[LOCATE_MAX];
+    atomic_size_t count;
+};
 
 /* A process whose stacks are being read. */
 struct outside_process {
@@ -60,6 +71,8 @@ struct outside_process {
     /* Points to the path of the file that is being opened or read, or to NULL if there is no such
      * file. The path is a part of maps_text. The thread that waits reads the path. */
     _Atomic(const char *) *at_file;
+
+    struct stacks_read *read;
 };
 
 static enum outside_result fail(struct outside *out, enum outside_result result, const char *format,
@@ -333,6 +346,18 @@ static enum outside_result find_pythons(struct outside_process *t, struct outsid
     return fail_of(out, OUTSIDE_NO_PYTHON, t->pid, why);
 }
 
+/* Keeps a copy of a Python whose stacks were read. */
+static void keep_stacks(struct stacks_read *read, const struct report_process *process)
+{
+    size_t count = atomic_load(&read->count);
+
+    if (count == LOCATE_MAX)
+        return;
+    report_write(&read->copies[count], process);
+    if (!read->copies[count].failed)
+        atomic_store(&read->count, count + 1);
+}
+
 /* Reads the threads of one Python into *to. */
 static bool read_python(const struct outside_process *t, const struct located *python,
                         struct report *report, struct report_process *to)
@@ -356,6 +381,8 @@ static bool read_python(const struct outside_process *t, const struct located *p
             to->threads.items[i].switches = stackreader_activity(reader, (size_t)i);
     }
     stackreader_set_absent(reader, &report->arena, to);
+    if (result != STACKREADER_NONE)
+        keep_stacks(t->read, to);
     facts_watch_gil(reader, &memory, report, to);
     stackreader_free(reader);
     return result != STACKREADER_NONE;
@@ -368,14 +395,14 @@ static enum outside_result fill(struct outside_process *t, size_t index, struct 
     const struct located *python = &t->pythons[index];
     char version[32];
 
+    locate_version(python, version, sizeof(version));
+    process->python = report_text(report, version, strlen(version));
+    facts_begin(report, process, &t->memory);
     if (!read_python(t, python, report, process))
         return has_ended(t)
                    ? fail_of(out, OUTSIDE_NO_PROCESS, t->pid, "ended while its stacks were read")
                    : fail_of(out, OUTSIDE_FAILED, t->pid,
                              "has no threads whose stacks can be read");
-    locate_version(python, version, sizeof(version));
-    process->python = report_text(report, version, strlen(version));
-    process->source = SOURCE_PID;
     facts_fill(report, process, &t->memory);
     report_number_process(report, process, index);
     sources_fill_of(report, process, t->pid);
@@ -423,6 +450,7 @@ struct job {
     struct report report;
     struct outside out;
     _Atomic(const char *) at_file; /* as in struct outside_process */
+    struct stacks_read read;
 };
 
 static void job_unref(void *arg)
@@ -433,6 +461,8 @@ static void job_unref(void *arg)
         return;
     close_process(&job->process);
     report_free(&job->report);
+    for (size_t i = 0; i < LOCATE_MAX; i++)
+        buffer_free(&job->read.copies[i]);
     free(job);
 }
 
@@ -466,6 +496,54 @@ static enum outside_result say_blocked(const struct job *job, struct outside *ou
     return fail_of(out, OUTSIDE_FAILED, job->process.pid, text);
 }
 
+/* Completes a Python whose stacks were read before the reading was blocked: adds what needs nothing
+ * of the process but its files, and says what is missing. */
+static bool complete(struct report *report, struct report_process *process, size_t index,
+                     const struct job *job)
+{
+    static const char *const parts[] = {"states of threads", "system calls"};
+    char why[128];
+    struct report_text text;
+    size_t i;
+
+    snprintf(why, sizeof(why), "the kernel has not shown them for %g s",
+             job->process.timeout_ms / 1000.0);
+    text = report_text(report, why, strlen(why));
+    for (i = 0; text.data && i < sizeof(parts) / sizeof(*parts); i++)
+        report_add_missing(&report->arena, process, parts[i], text.data);
+    facts_end(report, process);
+    report_number_process(report, process, index);
+    sources_fill_of(report, process, job->process.pid);
+    return diagnose_complete(report, process);
+}
+
+/* Adds the Pythons whose stacks were read before the reading was blocked. Returns false and adds
+ * nothing if there are none. */
+static bool add_read(struct report *report, struct job *job)
+{
+    const size_t before = report->processes.count, count = atomic_load(&job->read.count);
+    struct rpyc_error err = RPYC_ERROR_INIT;
+    struct report_process *process;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        process = report_read(report, job->read.copies[i].data, job->read.copies[i].len, &err);
+        if (!process || !complete(report, process, i, job))
+            break;
+    }
+    rpyc_error_clear(&err);
+    if (i < count)
+        report->processes.count = before;
+    return report->processes.count > before;
+}
+
+/* Takes from the other thread's results what it found before it read any stacks. */
+static void take_found(struct outside *to, const struct outside *from)
+{
+    to->has_pystuck = from->has_pystuck;
+    memcpy(to->also, from->also, sizeof(to->also));
+}
+
 static struct job *job_new(pid_t pid, int timeout_ms, bool locals, size_t memory_max)
 {
     struct job *job = calloc(1, sizeof(*job));
@@ -478,7 +556,8 @@ static struct job *job_new(pid_t pid, int timeout_ms, bool locals, size_t memory
                                             .locals = locals,
                                             .pidfd = -1,
                                             .memory = {.folder = -1, .file = -1},
-                                            .at_file = &job->at_file};
+                                            .at_file = &job->at_file,
+                                            .read = &job->read};
     report_init(&job->report, memory_max);
     job->out.result = OUTSIDE_READ;
     return job;
@@ -495,7 +574,10 @@ enum outside_result outside_read(struct report *report, pid_t pid, int timeout_m
     if (job)
         error = procfs_run_patiently(job_run, job_unref, job, job->process.timeout_ms);
     if (error == ETIMEDOUT) {
-        say_blocked(job, out);
+        if (add_read(report, job))
+            take_found(out, &job->out);
+        else
+            say_blocked(job, out);
         job_unref(job);
         return out->result;
     }

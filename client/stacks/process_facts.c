@@ -104,27 +104,35 @@ static void set_exe(struct report *r, struct report_process *p, const char *fold
         p->exe = report_text_of_bytes(r, target, (size_t)len);
 }
 
+void facts_begin(struct report *report, struct report_process *process,
+                 const struct memory_pid *memory)
+{
+    int64_t started = process_started_ns(memory->pid);
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    process->schema = REPORT_SCHEMA;
+    process->source = SOURCE_PID;
+    process->time = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
+    process->pid = memory_pid(memory).pid;
+    process->pid_outside = memory->pid;
+    if (started > 0)
+        process->started = (double)started / NS_PER_S;
+    set_host(report, process, memory->pid);
+}
+
 static void set_process(struct report *r, struct report_process *p, const struct memory_pid *m)
 {
     char folder[32], status[4096];
-    int64_t parent = PROCFS_NONE, started = process_started_ns(m->pid);
-    struct timespec now;
+    int64_t parent = PROCFS_NONE;
 
     snprintf(folder, sizeof(folder), "/proc/%d", (int)m->pid);
-    clock_gettime(CLOCK_REALTIME, &now);
-    p->schema = REPORT_SCHEMA;
-    p->time = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
-    p->pid = memory_pid(m).pid;
-    p->pid_outside = m->pid;
     if (p->pid == m->pid && procfs_read_in(folder, "status", status, sizeof(status)) > 0)
         parent = procfs_value(status, "PPid:");
     if (parent != PROCFS_NONE)
         p->ppid = parent;
-    if (started > 0)
-        p->started = (double)started / NS_PER_S;
     set_argv(r, p, folder);
     set_exe(r, p, folder);
-    set_host(r, p, m->pid);
     shortage_find(&r->arena, p, folder, 0);
 }
 
@@ -179,17 +187,22 @@ static void set_threads(struct report *r, struct report_process *p, const struct
                       THREADS_MS);
 }
 
-void facts_fill(struct report *report, struct report_process *process,
-                const struct memory_pid *memory)
+void facts_end(struct report *report, struct report_process *process)
 {
-    set_process(report, process, memory);
-    set_threads(report, process, memory);
     report_add_missing(&report->arena, process, "repr", OUTSIDE);
     report_add_missing(&report->arena, process, "source lines", OUTSIDE);
     if (!process->greenlets.items)
         report_add_missing(&report->arena, process, "greenlets", OUTSIDE);
     if (!process->tasks.items)
         report_add_missing(&report->arena, process, "tasks", OUTSIDE);
+}
+
+void facts_fill(struct report *report, struct report_process *process,
+                const struct memory_pid *memory)
+{
+    set_process(report, process, memory);
+    set_threads(report, process, memory);
+    facts_end(report, process);
 }
 
 /* ---- The GIL --------------------------------------------------------------------------------- */

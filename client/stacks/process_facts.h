@@ -9,12 +9,22 @@
 #include "report.h"
 #include "stackreader.h"
 
-/* Fills in what the memory of the process does not contain: the IDs, command line and host of the
- * process, the states and system calls of its threads, the resources that it has used up, and what
- * is missing in the report. `switches` of each thread must have been set before the frames of the
- * thread were read. If a thread has run since then, its system call is not set. */
+/* Fills in what is known of the process before anything of it is read: its IDs, its host, and the
+ * time. */
+void facts_begin(struct report *report, struct report_process *process,
+                 const struct memory_pid *memory);
+
+/* Fills in what the memory of the process does not contain: the command line of the process, the
+ * states and system calls of its threads, the resources that it has used up, and what is missing in
+ * the report. Call after facts_begin(). The kernel may block this function. `switches` of each
+ * thread must have been set before the frames of the thread were read. If a thread has run since
+ * then, its system call is not set. */
 void facts_fill(struct report *report, struct report_process *process,
                 const struct memory_pid *memory);
+
+/* Fills in what is missing in each report of a process that is read from outside. facts_fill()
+ * calls this function. */
+void facts_end(struct report *report, struct report_process *process);
 
 /* If a thread holds the GIL, watches the threads for up to 450 ms to find out whether C code keeps
  * the GIL. C code keeps it if another thread asks for it in vain, or if the thread that has it

@@ -60,6 +60,12 @@ def read(pid: int, *arguments: str) -> dict[str, Any]:
     return shown_by_json("--pid", pid, *arguments)
 
 
+def read_version() -> str:
+    """The version of the Python that runs the programs."""
+    code = "import platform; print(platform.python_version())"
+    return subprocess.check_output([python(), "-c", code], text=True).strip()
+
+
 def reason(pid: int, *arguments: str, status: int) -> str:
     """The sentence that is printed if nothing can be read."""
     return refusal("--pid", pid, *arguments, status=status)
@@ -108,12 +114,7 @@ def test_what_is_not_in_the_memory_is_said_to_be_missing(
     assert process["pid"] == running.pid
     assert process["ppid"] == os.getpid()
     assert process["argv"] == running.popen.args
-    assert (
-        process["python"]
-        == subprocess.check_output(
-            [python(), "-c", "import platform; print(platform.python_version())"], text=True
-        ).strip()
-    )
+    assert process["python"] == read_version()
     assert [each["what"] for each in process["missing"]] == ["repr"]
     source = [frame["source"] for frame in process["threads"][0]["frames"]]
     assert source == ["main()", "sys.stdin.readline()"]
@@ -418,6 +419,70 @@ def test_a_process_whose_memory_blocks_is_given_up() -> None:
         family = json.loads(given_up("--pid", os.getpid(), "--subprocesses", "--json").stdout)
         assert len(family["processes"]) >= 1
         assert f"process {running.pid} " in str(family["failed"])
+
+
+#: Waits in poll(2) for descriptors whose list is in a page that was taken from the process.
+BLOCK_POLL = """
+import ctypes, mmap, os, struct, sys, threading
+libc = ctypes.CDLL(None)
+number = {"x86_64": 323, "aarch64": 282}.get(os.uname().machine, -1)
+fd = libc.syscall(number, 0)  # userfaultfd
+memory = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+page = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+there, back = os.pipe()
+memory[:8] = struct.pack("=ihh", there, 1, 0)
+asked = ctypes.create_string_buffer(struct.pack("=QQQ", 0xAA, 0, 0))
+wanted = ctypes.create_string_buffer(struct.pack("=QQQQ", page, 4096, 1, 0))
+usable = libc.ioctl(fd, ctypes.c_ulong(0xC018AA3F), asked) == 0
+usable = usable and libc.ioctl(fd, ctypes.c_ulong(0xC020AA00), wanted) == 0
+def take():
+    sys.stdin.readline()
+    libc.madvise(ctypes.c_void_p(page), 4096, 4)  # MADV_DONTNEED
+    print("taken", flush=True)
+    sys.stdin.readline()
+lock = threading.Lock()
+threading.Thread(target=take, name="taker", daemon=True).start()
+print("ready", flush=True)
+print(usable, flush=True)
+with lock:
+    libc.poll(ctypes.c_void_p(page), ctypes.c_ulong(1), -1)
+"""
+
+
+@needs_root
+def test_the_stacks_are_printed_if_the_kernel_blocks_what_is_read_after_them() -> None:
+    def given_up(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return pystuck(*arguments, "--timeout", "0.3", **NO_LEAK_CHECK)
+
+    with start(BLOCK_POLL) as running:
+        if running.read_line() != "True":
+            pytest.skip("userfaultfd is not allowed here")
+        number = {"x86_64": "7 ", "aarch64": "73 "}[os.uname().machine]
+        wait_until(lambda: first_syscall(running.pid).startswith(number), "it to poll")
+        main = read(running.pid)["threads"][0]
+        assert main["syscall"]["target"]["kind"] == "pipe"
+        running.write("\n")
+        assert running.read_line() == "taken"
+        done = given_up("--pid", running.pid, "--json")
+        process = json.loads(done.stdout)
+        jsonschema.validate(process, SCHEMA)
+        assert done.returncode == 0
+        assert (process["pid"], process["source"]) == (running.pid, "pid")
+        assert process["python"] == read_version()
+        assert [each["name"] for each in process["threads"]] == ["MainThread", "taker"]
+        frames = process["threads"][0]["frames"]
+        assert [frame["line"] for frame in frames] == [main["frames"][0]["line"]]
+        assert process["threads"][0]["holds"] == main["holds"] != []
+        assert process["threads"][0]["syscall"] is None
+        missing = {each["what"]: each["why"] for each in process["missing"]}
+        assert "for 0.3 s" in missing["system calls"]
+        assert missing["states of threads"] == missing["system calls"]
+        text = given_up("--pid", running.pid)
+        assert text.returncode == 0
+        assert text.stdout.count("<module>") == 1
+        assert "for 0.3 s" in text.stdout
+        family = json.loads(given_up("--pid", running.pid, "--subprocesses", "--json").stdout)
+        assert (len(family["processes"]), family["failed"]) == (1, None)
 
 
 #: Starts a process whose ID is sys.argv[1].
