@@ -32,6 +32,24 @@ TEST(a_pending_request_is_done_once_its_reply_was_read)
     rpyc_pending_free(NULL);
 }
 
+TEST(an_object_in_a_result_that_is_not_fetched_is_released)
+{
+    AUTO_LINK l = link_open(-1);
+    AUTO_VALUE *root = unbox(&l, "1154" ROOT);
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_pending *pending = NULL;
+
+    assert_ok(rpyc_start_getattr(root, "x", &pending, &err), &err);
+    hears(&l.peer, "011150 1154 1152 11 1153" ROOT "1151 080a78");
+    say_reply(&l, 0, "1154" LIST);
+    assert_int_equal(rpyc_process(l.conn, 10000, &err), 1);
+    rpyc_pending_free(pending);
+    say_reply(&l, 1, NONE);
+    flush(&l, 2);
+    hears(&l.peer, "011151" DEL(LIST, "51"));
+    hears(&l.peer, "011152" PING_ARGS);
+}
+
 struct waiter {
     struct thread thread;
     rpyc_pending *pending;

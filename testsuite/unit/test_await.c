@@ -92,6 +92,9 @@ TEST(a_reply_that_causes_no_answer_is_acknowledged_at_once)
     say(&l->peer, "021151 115152");
     assert_answer(l->c, MESSAGE_REPLY, "115152");
     assert_int_equal(atomic_load(&acknowledged), 1);
+    say(&l->peer, "02114f 1151 00"); /* while no request waits, as the reply to a DEL */
+    assert_int_equal(conn_serve_one(l->c, SOON, NULL), 1);
+    assert_int_equal(atomic_load(&acknowledged), 2);
 }
 
 /* ---- Deadlines and signals ------------------------------------------------------------------- */

@@ -235,6 +235,8 @@ TEST(stop_iteration_is_an_exception)
     assert_true(rpyc_error_is(&err, "StopIteration"));
     assert_string_equal(rpyc_exception_module(err.remote), "builtins");
     assert_string_equal(rpyc_exception_traceback(err.remote), "");
+    raise_remote("1614 3132333435363738393031323334353637383930", &err); /* any other int, too */
+    assert_error(&err, RPYC_EREMOTE, "StopIteration");
 }
 
 TEST(an_exception_is_known_by_its_class)
@@ -324,6 +326,11 @@ TEST(an_exception_of_another_form_is_an_error)
         "13 11 080a61 00 02 02 0801",
         "13 11 0a61 0a62 02 02 0801",
         "13 11 00 080a61 02 02 0801",
+        "13 12 080a61 080a62 02 02 0801 00",
+        "13 11 080a61 0801 02 02 0801",
+        "13 11 080a61 080a00 02 02 0801",
+        "13 11 080a61 080aff 02 02 0801",
+        "13 11 080aff 080a61 02 02 0801",
         "13" KEY_ERROR "02 02",
         "1a 13" KEY_ERROR "02 02 0801",
         "07",

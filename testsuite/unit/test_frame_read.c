@@ -211,6 +211,21 @@ TEST(memory_is_given_back_after_a_long_frame)
     assert_true(r.in.cap <= BUFFER_KEEP);
 }
 
+/* Otherwise a client that has sent one long message and then waits would cost as much. */
+TEST(memory_is_given_back_at_once_after_a_long_compressed_frame)
+{
+    AUTO_BYTES payload = noise(400000);
+    AUTO_BUFFER frame;
+    AUTO_READER r;
+
+    memset(payload.data, 'x', payload.len / 4);
+    frame = compressed(&payload);
+    frame_reader_init(&r, 0);
+    feed(&r, frame.data, frame.len);
+    assert_next(&r, payload.data, payload.len);
+    assert_true(r.in.cap <= BUFFER_KEEP);
+}
+
 /* Checks that a compressed frame of zeros is read, with a limit. */
 static void assert_inflates(size_t len, size_t max)
 {

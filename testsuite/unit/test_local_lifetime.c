@@ -74,6 +74,7 @@ TEST(giving_back_makes_sense_or_is_refused)
                   "1152 11" OBJ "1151 1614 2d39393939393939393939393939393939393939", pack.hex);
     assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1151 080a78", pack.hex);
     assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 11" OBJ "1152 02", pack.hex);
+    assert_raises("TypeError", text, &l, HANDLE_DEL, "1152 12" OBJ "1151 51 1151 51", pack.hex);
     assert_raises("KeyError", "", &l, HANDLE_DEL, "1152 11 1153" UNKNOWN "1151 51");
     assert_answers("1151 50", &l, HANDLE_GETATTR, "1152 11" OBJ SIZE, pack.hex);
 }

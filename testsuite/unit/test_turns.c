@@ -160,6 +160,18 @@ TEST(the_end_of_a_connection_frees_the_turn)
     assert_true(turn_keep(&c->each[1], KEPT_MAX));
 }
 
+TEST(the_end_of_a_connection_removes_it_from_the_queue)
+{
+    AUTO_CROWD c = crowd_new();
+
+    assert_true(turn_take(&c->each[0], NOW));
+    assert_false(turn_take(&c->each[1], NOW));
+    turn_end(&c->each[1]);
+    c->each[1].waiting = true; /* its memory may be used again */
+    assert_false(turn_is_wanted(&c->each[0]));
+    turn_init(&c->each[1], c->turns);
+}
+
 TEST(kept_bytes_have_a_limit)
 {
     AUTO_CROWD c = crowd_new();
@@ -171,6 +183,11 @@ TEST(kept_bytes_have_a_limit)
     assert_false(turn_keep(&c->each[2], 1));
     turn_unkeep(&c->each[0], 60);
     assert_true(turn_keep(&c->each[2], 60));
+    turn_end(&c->each[0]); /* it keeps nothing any more */
+    assert_false(turn_keep(&c->each[1], 1));
+    turn_end(&c->each[2]);
+    assert_true(turn_keep(&c->each[1], 60));
+    assert_false(turn_keep(&c->each[1], 1));
 }
 
 TEST(the_child_of_a_fork_has_no_turns_of_its_parent)
