@@ -184,10 +184,8 @@ def test_what_has_blocked_is_shown_when_it_works_again(start_debuggee: Start) ->
     assert {found[f"worker-{number}"]["repr"] for number in range(5)} == {"<a worker>"}
     frame = next(each for each in found["lazy"]["frames"] if each["function"] == "work")
     assert frame["source"] == "wait()  # by the loader"
-    state = pystuck(
-        "--no-stacks", debuggee.host, debuggee.port, stdin="[x for x in dir(sys) if 'stuck' in x]"
-    )
-    assert "running" not in state.stdout
+    code = "import sys; print([each for each in dir(sys) if 'stuck' in each])"
+    assert pystuck("-c", code, debuggee.host, debuggee.port).stdout == "[]\n"
 
 
 def test_clients_of_a_stock_server_leave_one_thread_behind_for_each_call() -> None:
@@ -324,10 +322,11 @@ collect = pystuck._stacks.collect
 def answer():
     sys.settrace(trace)
     found = collect(3)
-    assert sys.gettrace() is trace
+    is_traced = sys.gettrace() is trace
     sys.settrace(None)
     threads = [(each[8], [f[4] for f in each[14] if f[2] == "wait"]) for each in found[17]]
-    print(json.dumps([threads, [each[7] for each in found[17]], traced, found[14]]), flush=True)
+    main = [each[7] for each in found[17]]
+    print(json.dumps([threads, main, traced, is_traced, found[14]]), flush=True)
     os._exit(0)
 sys.setrecursionlimit(60)
 start(answer, ())
@@ -347,7 +346,7 @@ def test_settings_of_the_program_do_not_matter(how: tuple[str, str], tmp_path: P
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    threads, main, traced, missing = json.loads(done.stdout)
+    threads, main, traced, is_traced, missing = json.loads(done.stdout)
     assert [title.partition(", started ")[0] for title, _ in threads] == [
         "<_MainThread(MainThread",
         "<own>",
@@ -355,6 +354,7 @@ def test_settings_of_the_program_do_not_matter(how: tuple[str, str], tmp_path: P
     assert ["ending.wait()  # the line" in lines for _, lines in threads] == [False, True]
     assert (main, missing) == ([True, False], [])
     assert set(traced) <= {"collect", "begin", "finish", "__enter__", "__exit__"}
+    assert is_traced
 
 
 #: Asks the collector for source lines. `lines(name, source, **globals)` are those of a function
@@ -553,19 +553,29 @@ started.wait()
 stuck.acquire()
 def tasks(): return len(os.listdir("/proc/self/task"))
 def titles(): return [(thread[8], thread[9]) for thread in collector.collect(1)[17]]
-found = {"first": titles()}
+found = {"first": titles(), "threads": len(collector.threads())}
+found["listed"] = [len(threading.enumerate())]
+(helper,) = [key[1] for key in collector._registry() if key[0] == "thread"]
+threading._active[5] = threading.Thread(name="made later, by the call")
+threading._active[5]._native_id = helper
+collector.collect(0)
+found["listed"].append(len(threading._active))
+begun = threading.Event()
+def begin():  # a helper thread that is not in the registry yet
+    begun.set()
+    ending.wait()
+collector._run_aside(begin, lambda: -1 if begun.is_set() else 0.01)
 before = tasks()
 found["again"] = [titles() for _ in range(20)][-1]
 found["growth"] = tasks() - before
-found["listed"] = len(threading.enumerate())
 reading, writing = os.pipe()
 child = os.fork()
 if child == 0:  # only this thread is there, and nothing blocks
-    worker = Worker(name="child")
+    former, worker = worker, Worker(name="child")
     threading._active[threading.get_ident() + 1] = worker
     found["child"] = [collector._registry(), collector.titles([(1, threading.main_thread())])]
     stuck.release()
-    found["child"].append(collector.titles([(2, worker)]))
+    found["child"].append(collector.titles([(2, worker), (3, former)]))
     os.write(writing, json.dumps(found["child"]).encode())
     os._exit(0)
 found["child"] = json.loads(os.read(reading, 4096))
@@ -587,9 +597,9 @@ def test_the_collector_works_alone() -> None:
     found = run_python(ALONE, COLLECTOR)
     blocked = ["<Worker(w): its repr() is blocked>", "stuck"]
     assert (found["first"], found["again"], found["growth"]) == ([blocked], [blocked], 0)
-    assert found["listed"] == 2
-    registry, main, worker = found["child"]
-    assert (registry, worker) == ({}, {"2": "<worker>"})
+    assert (found["threads"], found["listed"]) == (1, [2, 2])
+    registry, main, workers = found["child"]
+    assert (registry, workers) == ({}, {"2": "<worker>", "3": "<worker>"})
     assert main["1"].startswith("<_MainThread(MainThread, started ")
     missing, titles, sources = found["no thread"]
     why = "no thread can be started"
