@@ -261,13 +261,19 @@ bool modules_open(const struct python *py, uint64_t interpreter, struct dict *mo
            dict_open(py, address, modules);
 }
 
+bool module_open_at(const struct python *py, uint64_t module, struct dict *d)
+{
+    uint64_t dict;
+
+    return read_member(py, module, py->offsets->module.dict, &dict) && dict_open(py, dict, d);
+}
+
 bool module_open(const struct python *py, const struct dict *modules, const char *name,
                  struct dict *d)
 {
-    uint64_t module, dict;
+    uint64_t module;
 
-    return dict_find(py, modules, name, &module) &&
-           read_member(py, module, py->offsets->module.dict, &dict) && dict_open(py, dict, d);
+    return dict_find(py, modules, name, &module) && module_open_at(py, module, d);
 }
 
 /* ---- Classes --------------------------------------------------------------------------------- */

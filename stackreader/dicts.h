@@ -47,6 +47,9 @@ size_t dict_read(const struct python *py, const struct dict *d, size_t first, si
 /* Opens sys.modules of an interpreter. Returns false if sys.modules cannot be read. */
 bool modules_open(const struct python *py, uint64_t interpreter, struct dict *modules);
 
+/* Opens the dict of the module at an address. Returns false if it cannot be read. */
+bool module_open_at(const struct python *py, uint64_t module, struct dict *d);
+
 /* Opens the dict of a module. modules: the opened sys.modules. Returns false if the module is not
  * imported or cannot be read. */
 bool module_open(const struct python *py, const struct dict *modules, const char *name,

@@ -65,21 +65,63 @@ static const struct {
     [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
 };
 
-/* The module and the class that were opened last. They stay open because the tables name each of
- * them several times in a row. */
+#define MODULES_MAX (FUNCTIONS + CLASSES + 1)
+
+/* The modules that the tables name, and the module and the class that were opened last. They stay
+ * open because the tables name each of them several times in a row. */
 struct opened {
+    const char *names[MODULES_MAX]; /* of the modules */
+    uint64_t modules[MODULES_MAX];  /* their addresses; 0: not imported */
+    size_t count;
     const char *name, *class_name;
     bool found, class_found;
-    struct dict modules, module, class;
+    struct dict module, class;
 };
+
+/* Returns the index of a module in o->names, or o->count if it is not there. */
+static size_t index_of(const struct opened *o, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < o->count && strcmp(o->names[i], name) != 0; i++) {
+    }
+    return i;
+}
+
+static void add_name(struct opened *o, const char *name)
+{
+    if (index_of(o, name) == o->count)
+        o->names[o->count++] = name;
+}
+
+/* Finds all modules at once, because most of the time is spent on reading the names of the modules
+ * that the program has imported. */
+static bool find_modules(const struct python *py, uint64_t interpreter, struct opened *o)
+{
+    struct dict modules;
+    size_t i;
+
+    add_name(o, "sys");
+    for (i = 0; i < FUNCTIONS; i++)
+        add_name(o, functions[i].module);
+    for (i = 0; i < CLASSES; i++)
+        add_name(o, classes[i].module);
+    if (!modules_open(py, interpreter, &modules))
+        return false;
+    dict_find_all(py, &modules, o->names, o->count, o->modules);
+    return true;
+}
 
 static bool open_next(const struct python *py, struct opened *o, const char *name)
 {
+    uint64_t module;
+
     if (o->name && strcmp(o->name, name) == 0)
         return o->found;
     o->name = name;
     o->class_name = NULL;
-    o->found = module_open(py, &o->modules, name, &o->module);
+    module = o->modules[index_of(o, name)];
+    o->found = module && module_open_at(py, module, &o->module);
     return o->found;
 }
 
@@ -124,7 +166,7 @@ void stdlib_find(const struct python *py, uint64_t interpreter, struct stdlib *t
     size_t i;
 
     memset(to, 0, sizeof(*to));
-    if (!modules_open(py, interpreter, &opened.modules))
+    if (!find_modules(py, interpreter, &opened))
         return;
     if (open_next(py, &opened, "sys"))
         dict_find(py, &opened.module, "stdout", &to->output);
