@@ -45,6 +45,8 @@ EXTRA_DIST += \
 	examples/stuck/inherited_plain.py \
 	examples/stuck/inherited_twin.py \
 	examples/stuck/join_in_lock.py \
+	examples/stuck/killed_holder.py \
+	examples/stuck/killed_holder_twin.py \
 	examples/stuck/lock_in_task.py \
 	examples/stuck/log_handler.py \
 	examples/stuck/log_handler_twin.py \

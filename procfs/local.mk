@@ -14,6 +14,7 @@ procfs_libprocfs_la_SOURCES = \
 	procfs/file_locks.c procfs/file_locks.h \
 	procfs/database_locks.c procfs/database_locks.h \
 	procfs/children.c procfs/children.h \
+	procfs/semaphores.c procfs/semaphores.h \
 	procfs/mounts.c procfs/mounts.h \
 	procfs/target_process.h \
 	procfs/sleeps.c procfs/sleeps.h \

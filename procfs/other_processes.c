@@ -50,6 +50,22 @@ static void add_holders(const struct report_object *o, pid_t *pids, size_t *coun
         add_id_of(o->holders.items[i], pids, count);
 }
 
+/* Adds the processes that use the same lock of multiprocessing; one of them may hold it. */
+static void add_users(const struct report_object *o, pid_t *pids, size_t *count)
+{
+    char *at, *end;
+    long pid;
+    size_t i;
+
+    for (i = 0; i < o->detail.count; i++) {
+        if (!text_is(o->detail.items[i].name, "users"))
+            continue;
+        /* the text of semaphores_find() ends with NUL */
+        for (at = (char *)o->detail.items[i].value.data; (pid = strtol(at, &end, 10)) > 0; at = end)
+            add_process(pids, count, pid);
+    }
+}
+
 /* Lists the processes for which the system calls of threads wait, and those that hold objects.
  * First lists the processes for whose end a thread waits. own: the process of the threads. */
 static size_t list_processes(const struct report_process *p, pid_t own, pid_t *pids)
@@ -69,8 +85,10 @@ static size_t list_processes(const struct report_process *p, pid_t own, pid_t *p
                 add_process(pids, &count, target->peer_pid);
         }
     }
-    for (i = 0; i < p->objects.count; i++)
+    for (i = 0; i < p->objects.count; i++) {
         add_holders(&p->objects.items[i], pids, &count);
+        add_users(&p->objects.items[i], pids, &count);
+    }
     return count;
 }
 

@@ -9,6 +9,7 @@
 #include "procfs/clock.h"
 #include "procfs/database_locks.h"
 #include "procfs/other_processes.h"
+#include "procfs/semaphores.h"
 #include "procfs/target.h"
 #include "procfs/threads.h"
 
@@ -184,6 +185,7 @@ static void set_others(const struct target_process *from, struct arena *arena,
     call_waits_check(from->folder, p->threads.items, p->threads.count);
     call_waits_convert(arena, p);
     database_locks_find(from, arena, p, deadline);
+    semaphores_find(from, arena, p, deadline);
     other_processes_find(from, arena, p, deadline);
     call_waits_check(from->folder, p->threads.items, p->threads.count);
 }

@@ -31,6 +31,7 @@ report_libdiagnosis_la_SOURCES = \
 	report/report.c report/report.h \
 	report/schema.c report/schema.h \
 	report/shortage_text.c report/shortage_text.h \
+	report/shared_locks.c report/shared_locks.h \
 	report/unite_objects.c report/unite_objects.h
 report_libreport_la_SOURCES = \
 	report/json.c report/json.h \

@@ -291,11 +291,14 @@ struct report_task {
  * many of them have arrived; "unfinished": how many items of a queue are not done; "workers": "yes"
  * for a result of a multiprocessing.Pool, whose holders are all worker processes of the pool, one
  * of which should compute the result, or "moving" if one of these processes has run meanwhile;
- * "executor": "ProcessPoolExecutor" if the workers are those of such an executor; "file": the path
- * of a database; "own": "yes" if a connection of the process itself has locked the database;
- * "forked": "yes" if a Lock is locked and this process was forked; "handler": the class and the
- * file or name of the logging.Handler that has this lock; "state": the state of a future of
- * concurrent.futures, or of a hub: "running", or "waiting" if another greenlet of its thread runs.
+ * for a semlock, "handle": the address of its semaphore, "semaphore": the device and the inode of
+ * the semaphore's file, "users": the IDs of other processes that use it, if the holder is not
+ * known, "elsewhere": "yes" if the holder is in another process; "executor": "ProcessPoolExecutor"
+ * if the workers are those of such an executor; "file": the path of a database; "own": "yes" if a
+ * connection of the process itself has locked the database; "forked": "yes" if a Lock is locked and
+ * this process was forked; "handler": the class and the file or name of the logging.Handler that
+ * has this lock; "state": the state of a future of concurrent.futures, or of a hub: "running", or
+ * "waiting" if another greenlet of its thread runs.
  */
 struct report_object {
     struct report_text id; /* "obj:0x..." */

@@ -517,6 +517,10 @@ static const struct {
 
 #define NUMBERS (sizeof(numbers) / sizeof(*numbers))
 
+/* The most other entries of a detail. This includes those that are added later, by
+ * semaphores_find() (procfs/semaphores.h). */
+#define DETAILS 8
+
 static void add_numbers(const struct lock_reporting *l, const struct lock_object *o,
                         struct report_object *to)
 {
@@ -531,6 +535,8 @@ static void add_numbers(const struct lock_reporting *l, const struct lock_object
     }
     if (o->kind == LOCK_SEMLOCK && (number = lock_permits(l->py, o->address)) > 0)
         add_detail(to, "permits", number_text(l->arena, "", false, number));
+    if (o->kind == LOCK_SEMLOCK && (number = lock_semaphore(l->py, o->address)) > 0)
+        add_detail(to, "handle", number_text(l->arena, "", true, number));
 }
 
 static void set_detail(const struct lock_reporting *l, const struct lock_object *o,
@@ -539,7 +545,7 @@ static void set_detail(const struct lock_reporting *l, const struct lock_object 
     static const struct report_text yes = {"yes", 3};
     uint64_t name;
 
-    to->detail.items = arena_array(l->arena, NUMBERS + 4, sizeof(*to->detail.items));
+    to->detail.items = arena_array(l->arena, NUMBERS + DETAILS, sizeof(*to->detail.items));
     if (!to->detail.items)
         return;
     if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &name))

@@ -126,6 +126,13 @@ uint64_t lock_permits(const struct python *py, uint64_t semlock)
     return maximum > 0 ? (uint64_t)maximum : 0;
 }
 
+uint64_t lock_semaphore(const struct python *py, uint64_t semlock)
+{
+    uint64_t handle;
+
+    return memory_pointer(&py->memory, semlock + SEMLOCK_HANDLE, &handle) ? handle : 0;
+}
+
 bool lock_is_recursive(const struct python *py, uint64_t semlock)
 {
     int32_t kind;

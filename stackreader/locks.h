@@ -28,6 +28,9 @@ bool lock_read(const struct python *py, enum lock_kind kind, uint64_t object,
 /* Returns how many threads may hold a LOCK_SEMLOCK at the same time; 0: not known. */
 uint64_t lock_permits(const struct python *py, uint64_t semlock);
 
+/* Returns the address of the semaphore of a LOCK_SEMLOCK; 0 if it cannot be read. */
+uint64_t lock_semaphore(const struct python *py, uint64_t semlock);
+
 /* True if a LOCK_SEMLOCK is an RLock: only the thread that has acquired it can release it. Returns
  * false also if this is not known. */
 bool lock_is_recursive(const struct python *py, uint64_t semlock);

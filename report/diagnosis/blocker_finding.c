@@ -63,10 +63,21 @@ static size_t process_of_wait(const struct wait_graph *g, size_t actor)
         found = object->holder_status == HOLDER_KNOWN && object->holders.count == 1
                     ? wait_graph_find(g, g->nodes[actor].process, object->holders.items[0])
                     : NO_NODE;
+        if (found != NO_NODE && g->nodes[found].kind == NODE_THREAD)
+            found = wait_graph_find(g, g->nodes[actor].process,
+                                    g->processes[g->nodes[found].process].id);
     }
     return found != NO_NODE && g->nodes[found].kind == NODE_PROCESS && !has_ended(g, found)
                ? found
                : NO_NODE;
+}
+
+/* True if a node waits for a lock that a thread of another process holds. */
+static bool is_held_elsewhere(const struct wait_graph *g, const struct wait_node *n)
+{
+    const struct wait_node *target = n->edges == 1 ? &g->nodes[g->edges[n->first_edge]] : NULL;
+
+    return target && target->kind == NODE_OBJECT && object_detail(target->item, "elsewhere").data;
 }
 
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task
@@ -78,7 +89,7 @@ static size_t next_actor(const struct wait_graph *g, size_t actor)
     if (n->is_stuck)
         return NO_NODE;
     if (n->kind == NODE_THREAD && wait_graph_wait(g, actor) &&
-        wait_is_for_process(wait_graph_wait(g, actor)))
+        (wait_is_for_process(wait_graph_wait(g, actor)) || is_held_elsewhere(g, n)))
         return process_of_wait(g, actor);
     if (n->edges != 1)
         return NO_NODE;

@@ -15,6 +15,7 @@
 #include "diagnosis/wait_graph.h"
 #include "diagnosis/worker_finding.h"
 #include "merge.h"
+#include "shared_locks.h"
 #include "unite_objects.h"
 
 static bool make_guessed(struct wait_graph *g, const struct report_process *process, bool has_timed)
@@ -57,7 +58,7 @@ bool diagnose(struct report *r, struct report_process *process)
 
     process->findings.items = arena_array(&r->arena, 0, sizeof(struct report_finding));
     process->findings.count = 0;
-    return process->findings.items && unite_objects(process) &&
+    return process->findings.items && unite_objects(process) && share_locks(&r->arena, process) &&
            wait_graph_make_with_others(&g, process) && cycles_find(&g) &&
            add_findings(r, process, &g) && diagnose_threads(r, process, &g) &&
            add_blockers(r, process, &g);

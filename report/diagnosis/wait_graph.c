@@ -192,7 +192,7 @@ static bool depends_on_holders(const struct report_object *o)
     static const char *const single[] = {"lock", "rlock", "import", "flock", "buffer"};
     size_t i;
 
-    if (o->holder_status != HOLDER_KNOWN)
+    if (o->holder_status != HOLDER_KNOWN || object_detail(o, "elsewhere").data)
         return false;
     for (i = 0; i < sizeof(single) / sizeof(*single); i++) {
         if (text_is(o->kind, single[i]))

@@ -415,7 +415,7 @@ static const struct report_hold *hold_of(const struct wait_graph *g, const struc
 static const char *doubt_of(const struct wait_graph *g, const struct parts *p, bool is_certain)
 {
     const size_t shown = shown_of(&p->object->holders);
-    const char *doubt = "";
+    const char *doubt = object_detail(p->object, "elsewhere").data ? "apparently " : "";
     size_t i;
 
     for (i = 0; i < shown; i++) {

@@ -358,6 +358,16 @@ process N (python) and process N (python)
   # process N (python) waits for Event never to be set
   # waits for a notification of Condition notempty
 """,
+    "killed_holder.py": """\
+  # waits for multiprocessing lock self._rlock, apparently held by a process, which has ended
+""",
+    "killed_holder_twin.py": """\
+MainThread waits for process N (python), which waits for Event never to be set
+  MainThread (killed_holder_twin.py:20) waits for multiprocessing lock self._rlock, apparently \
+held by process N (python)
+  # waits for multiprocessing lock self._rlock, apparently held by process N (python), which \
+waits for Event never to be set
+""",
 }
 
 #: Before 3.11, code objects have no qualified names.
