@@ -215,8 +215,8 @@ static int none_in(pid_t pid, struct rpyc_error *err)
         return set_error(
             err, RPYC_EINVAL,
             "process %d is hidden (/proc has the option hidepid): only root and the process's user "
-            "can see whether the process has a server",
-            (int)pid);
+            "can see whether the process has a server: run 'sudo pystuck --pid %d'",
+            (int)pid, (int)pid);
     command = process_command(pid);
     if (!command)
         return set_error(err, RPYC_EINVAL, "process %d has ended", (int)pid);

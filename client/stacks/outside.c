@@ -115,11 +115,11 @@ static enum outside_result not_allowed(struct outside *out, pid_t pid)
  * hidden. */
 static enum outside_result no_process(struct outside *out, pid_t pid)
 {
-    if (kill(pid, 0) == 0 || errno == EPERM)
-        return fail(out, OUTSIDE_NO_PROCESS,
-                    "process %d is hidden (/proc has the option hidepid): only root and the "
-                    "process's user can read it: run 'sudo pystuck --pid %d'",
-                    (int)pid, (int)pid);
+    if (kill(pid, 0) == 0 || errno == EPERM) {
+        permission_explain_hidden(pid, out->why);
+        out->result = OUTSIDE_NO_PROCESS;
+        return out->result;
+    }
     return fail(out, OUTSIDE_NO_PROCESS, "there is no process %d", (int)pid);
 }
 

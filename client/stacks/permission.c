@@ -2,6 +2,7 @@
 #include "stacks/permission.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -191,4 +192,19 @@ void permission_explain(pid_t pid, char *out)
     if (!explain_user(name, pid, &mine, &its, out) &&
         (scope == PROCFS_NONE || !explain_yama(name, pid, scope, out)))
         explain_rest(name, pid, &mine, out);
+}
+
+void permission_explain_hidden(pid_t pid, char *out)
+{
+    char name[80];
+
+    snprintf(name, sizeof(name), "process %d is hidden (/proc has the option hidepid)", (int)pid);
+    if (geteuid() == 0)
+        say(out, "%s: you are root without the capability CAP_SYS_PTRACE%s", name,
+            is_in_container() ? CONTAINER : "");
+    else if (kill(pid, 0) == 0)
+        say(out, "%s, also from its own user: run 'sudo pystuck --pid %d'", name, (int)pid);
+    else
+        say(out, "%s: only root and the process's user can read it: run 'sudo pystuck --pid %d'",
+            name, (int)pid);
 }

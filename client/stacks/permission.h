@@ -15,4 +15,8 @@
  * seccomp filter of pystuck. out has PERMISSION_TEXT_SIZE bytes. */
 void permission_explain(pid_t pid, char *out);
 
+/* Writes why /proc does not show a process that exists, as a sentence that names the command that
+ * works. out: PERMISSION_TEXT_SIZE bytes. */
+void permission_explain_hidden(pid_t pid, char *out);
+
 #endif

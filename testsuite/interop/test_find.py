@@ -447,8 +447,10 @@ def in_namespaces() -> Iterator[Callable[..., list[str]]]:
 
 
 #: Runs the rest of the command as another user, with a /proc that hides other users' processes.
+#: If the other user is root, it has no CAP_SYS_PTRACE.
 HIDDEN = """
-import os, subprocess, sys
+import ctypes, os, subprocess, sys
+assert ctypes.CDLL(None).prctl(24, 19, 0, 0, 0) == 0
 subprocess.run(["mount", "-t", "proc", "-o", sys.argv[1], "proc", "/proc"], check=True)
 os.setgroups([])
 os.setresgid(*[int(sys.argv[2])] * 3)
@@ -457,11 +459,12 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-def run_hidden(prefix: list[str], how: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run_hidden(
+    prefix: list[str], how: str, *arguments: object, user: int = STRANGER
+) -> subprocess.CompletedProcess[str]:
     """Runs the client in these namespaces, with such a /proc."""
     return subprocess.run(
-        [*prefix, python(), "-c", HIDDEN, how, str(STRANGER)]
-        + c_program("PYSTUCK_BIN", *arguments),
+        [*prefix, python(), "-c", HIDDEN, how, str(user)] + c_program("PYSTUCK_BIN", *arguments),
         env=clean_environment(),
         capture_output=True,
         text=True,
@@ -475,12 +478,33 @@ def run_hidden(prefix: list[str], how: str, *arguments: object) -> subprocess.Co
 def test_a_process_that_proc_hides_is_said_to_be_hidden(
     stuck: Debuggee, in_namespaces: Callable[..., list[str]], how: str
 ) -> None:
-    done = run_hidden(in_namespaces("-m"), how, "--pid", stuck.pid)
-    assert_mistaken(
-        done,
-        f"process {stuck.pid} is hidden (/proc has the option hidepid): only root and the "
-        "process's user",
-    )
+    hidden = f"process {stuck.pid} is hidden (/proc has the option hidepid)"
+    rights = "only root and the process's user can"
+    root = f"run 'sudo pystuck --pid {stuck.pid}'"
+    prefix = in_namespaces("-m")
+    done = run_hidden(prefix, how, "--pid", stuck.pid)
+    assert_mistaken(done, f"{hidden}: {rights} read it: {root}")
+    done = run_hidden(prefix, how, "--pid", stuck.pid, "-c", "1")
+    assert_mistaken(done, f"{hidden}: {rights} see whether the process has a server: {root}")
+
+
+@needs_root
+def test_a_process_that_proc_hides_from_its_user_or_from_root_is_said_to_be_so(
+    stuck: Debuggee, in_namespaces: Callable[..., list[str]]
+) -> None:
+    hidden = "is hidden (/proc has the option hidepid)"
+    prefix = in_namespaces("-m")
+    done = run_hidden(prefix, "hidepid=4", "--pid", 1, user=0)  # from Linux 5.8 on
+    assert_mistaken(done, f"process 1 {hidden}: you are root without the capability CAP_SYS_PTRACE")
+    code = f"import os; os.setgid({STRANGER}); os.setuid({STRANGER}); print(flush=True); input()"
+    with subprocess.Popen([python(), "-c", code], stdin=-1, stdout=-1) as own:  # not dumpable
+        try:
+            own.stdout.readline()
+            done = run_hidden(prefix, "hidepid=2", "--pid", own.pid)
+            root = f"run 'sudo pystuck --pid {own.pid}'"
+            assert_mistaken(done, f"process {own.pid} {hidden}, also from its own user: {root}")
+        finally:
+            own.kill()
 
 
 @needs_root

@@ -213,6 +213,55 @@ def test_root_without_the_capability_is_told_so(watched: tuple[Running, dict[str
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 4, 8
 
 
+#: Runs the rest of the command as another user, as if Yama forbade it to read other processes: a
+#: file says that Yama has the setting sys.argv[1], and a seccomp filter refuses to read memory.
+YAMA = """
+import ctypes, os, platform, struct, subprocess, sys
+subprocess.run(["mount", "-t", "tmpfs", "none", "/proc/sys/kernel"], check=True)
+os.mkdir("/proc/sys/kernel/yama")
+with open("/proc/sys/kernel/yama/ptrace_scope", "w") as file:
+    file.write(sys.argv[1] + "\\n")
+readv, pread, seccomp = {"x86_64": (310, 17, 317), "aarch64": (270, 67, 277)}[platform.machine()]
+load, equal, greater, end, forbidden = 0x20, 0x15, 0x25, 0x06, 0x50001
+steps = [(load, 0, 0, 0), (equal, 5, 0, readv), (equal, 0, 5, pread), (load, 0, 0, 44)]
+steps += [(greater, 2, 0, 0), (load, 0, 0, 40), (greater, 0, 1, 0x100000)]
+steps += [(end, 0, 0, forbidden), (end, 0, 0, 0x7FFF0000)]
+steps = b"".join(struct.pack("HBBI", *each) for each in steps)
+steps = ctypes.create_string_buffer(steps, len(steps))
+program = ctypes.create_string_buffer(struct.pack("HP", len(steps) // 8, ctypes.addressof(steps)))
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[2]))
+assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert ctypes.CDLL(None).syscall(seccomp, 1, 0, program) == 0
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+@needs_root
+def test_a_user_is_told_the_command_that_works_where_yama_forbids_reading() -> None:
+    unshare = ["unshare", "-m"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
+        pytest.skip("no namespaces can be made here")
+    only = "kernel.yama.ptrace_scope is"
+    with start_as_stranger(True) as running:
+        root = f"run 'sudo pystuck --pid {running.pid}'"
+        permit = (
+            "let all users read their own processes with 'sudo sysctl kernel.yama.ptrace_scope=0'"
+        )
+        expected = {
+            1: f"can be read only by its parent or by root, because {only} 1: {root}, or {permit}",
+            2: f"can be read only by root, because {only} 2: {root}",
+            3: f"cannot be read: {only} 3, and then no process can be read until the machine is "
+            "restarted",
+        }
+        for scope, sentence in expected.items():
+            prefix = [*unshare, python(), "-c", YAMA, str(scope), str(STRANGER)]
+            done = pystuck("--pid", running.pid, prefix=prefix)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.endswith(f") {sentence}\n"), done.stderr
+
+
 def start_as_stranger(is_dumpable: bool, before: str = "") -> contextlib.AbstractContextManager:
     """Starts Python as another user. before: code that it executes as root."""
     return start(f"""
