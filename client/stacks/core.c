@@ -20,6 +20,7 @@
 #include "schema.h"
 #include "stackreader.h"
 #include "stacks/core_trouble.h"
+#include "stacks/process_facts.h"
 #include "stacks/sources.h"
 #include "stacks/whole_file.h"
 
@@ -379,10 +380,10 @@ static void set_missing(const struct dump *d, struct report *r, struct report_pr
     char cut[128], why[160];
 
     report_add_missing(&r->arena, p, "repr", no_code);
-    if (!p->greenlets.items)
-        report_add_missing(&r->arena, p, "greenlets", no_code);
     if (!p->tasks.items)
         report_add_missing(&r->arena, p, "tasks", no_code);
+    if (!p->greenlets.items)
+        report_add_missing(&r->arena, p, "greenlets", NO_GREENLETS);
     report_add_missing(
         &r->arena, p, "source lines",
         "a file is not on this machine, or has changed since the core file was written");

@@ -191,10 +191,11 @@ void facts_end(struct report *report, struct report_process *process)
 {
     report_add_missing(&report->arena, process, "repr", OUTSIDE);
     report_add_missing(&report->arena, process, "source lines", OUTSIDE);
-    if (!process->greenlets.items)
-        report_add_missing(&report->arena, process, "greenlets", OUTSIDE);
     if (!process->tasks.items)
         report_add_missing(&report->arena, process, "tasks", OUTSIDE);
+    if (!process->greenlets.items)
+        report_add_missing(&report->arena, process, "greenlets",
+                           NO_GREENLETS "; a server shows them");
 }
 
 void facts_fill(struct report *report, struct report_process *process,

@@ -9,6 +9,12 @@
 #include "report.h"
 #include "stackreader.h"
 
+/* Why the stacks of greenlets are not read from memory. Only the lists of the garbage collector
+ * lead to all greenlets, and these lists change while they are read. The members of a greenlet's
+ * C++ objects differ with the release of greenlet, with Python and with the compiler, and nothing
+ * in the memory tells their offsets. */
+#define NO_GREENLETS "where the library greenlet keeps their stacks differs from release to release"
+
 /* Fills in what is known of the process before anything of it is read: its IDs, its host, and the
  * time. */
 void facts_begin(struct report *report, struct report_process *process,

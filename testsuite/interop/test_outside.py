@@ -819,8 +819,10 @@ sys.stdin.readline()
         process = read(running.pid)
         assert (process["greenlets"], process["tasks"]) == (None, None)
         missing = [each["what"] for each in process["missing"]]
-        assert missing == ["repr", "greenlets", "tasks"]
-        assert ", greenlets, asyncio tasks (the stacks were" in pystuck("--pid", running.pid).stdout
+        assert missing == ["repr", "tasks", "greenlets"]
+        text = pystuck("--pid", running.pid).stdout
+        assert "__repr__, asyncio tasks (the stacks were read from outside the process), " in text
+        assert ", greenlets (where the library greenlet keeps their stacks differs from" in text
         main, other = process["threads"]
         assert (main["native_id"], other["native_id"]) == (running.pid, tid)
         assert other["repr"] == f"<thread {other['ident']} (not started by threading)>"
