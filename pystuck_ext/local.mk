@@ -19,6 +19,7 @@ pystuck_ext__pystuck_la_SOURCES = \
 	pystuck_ext/ext.h \
 	pystuck_ext/gil.c pystuck_ext/gil.h \
 	pystuck_ext/current_frames.c pystuck_ext/current_frames.h \
+	pystuck_ext/fork_call.c pystuck_ext/fork_call.h \
 	pystuck_ext/frame_objects.c pystuck_ext/frame_objects.h \
 	pystuck_ext/facts.c pystuck_ext/facts.h \
 	pystuck_ext/facts_add.c \

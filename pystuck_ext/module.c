@@ -12,6 +12,7 @@
 #include "aside.h"
 #include "classic_service.h"
 #include "current_frames.h"
+#include "fork_call.h"
 #include "frame_objects.h"
 #include "gil.h"
 #include "server_object.h"
@@ -82,6 +83,8 @@ static PyMethodDef module_methods[] = {
     {"frame_objects", ps_frame_objects, METH_O, ps_frame_objects_doc},
     {"instances", ps_instances, METH_O, ps_instances_doc},
     {"referents", ps_referents, METH_O, ps_referents_doc},
+    {"call_in_children", ps_call_in_children, METH_O, ps_call_in_children_doc},
+    {"fork_count", ps_get_fork_count, METH_NOARGS, ps_fork_count_doc},
     {"why", (PyCFunction)(void (*)(void))ps_why, METH_VARARGS | METH_KEYWORDS, ps_why_doc},
     {"is_secure", is_secure, METH_NOARGS, is_secure_doc},
     {"is_main_interpreter", is_main_interpreter, METH_NOARGS, is_main_interpreter_doc},

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 
+import _pystuck
+
 from . import _run
 
 # True for type checkers only. Importing typing takes time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    import _pystuck
 
 __all__ = ["follow"]
 
@@ -23,8 +23,11 @@ _PORTS_TRIED = 1000
 #: list to which the child adds its server, the server of this process, and the settings.
 _followed: list[tuple[tuple[list[_pystuck.Server], ...], _pystuck.Server, dict[str, Any]]] = []
 
-#: True if Python calls _serve_in_child after a fork.
+#: True if _serve_in_child is called after a fork.
 _registered = False
+
+#: _pystuck.fork_count() of the process whose servers are in _followed.
+_forks = 0
 
 
 def follow(
@@ -34,16 +37,27 @@ def follow(
 
     lists: the lists to which the child adds its server.
     """
-    global _registered
+    global _registered, _forks
     if not _registered:
+        # Python calls its hook at the end of os.fork(). If C code forks without the hooks, as uWSGI
+        # does, _pystuck calls the function a little later.
         os.register_at_fork(after_in_child=_serve_in_child)
+        _pystuck.call_in_children(_serve_in_child)
         _registered = True
+    _forks = _pystuck.fork_count()
     _followed[:] = [entry for entry in _followed if not entry[1].closed]
     _followed.append((lists, server, settings))
 
 
 def _serve_in_child() -> None:
-    """Start the servers of this forked child. Ignores errors, so that os.fork() does not fail."""
+    """Start the servers of this forked child, if they were not started yet.
+
+    Ignores errors, so that os.fork() does not fail.
+    """
+    global _forks
+    if _forks == _pystuck.fork_count():
+        return
+    _forks = _pystuck.fork_count()
     followed = [entry for entry in _followed if not entry[1].closed]
     for lists, _, _ in _followed:
         for servers in lists:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 #: Starts processes in each way. Each prints how it was started, and waits.
 PROGRAM = """
-import json, multiprocessing, os, sys, time, warnings
+import ctypes, json, multiprocessing, os, sys, time, warnings
 warnings.simplefilter("ignore")
 
 def tell(how):
@@ -40,6 +40,10 @@ if __name__ == "__main__":
     for how in ("fork", "spawn", "forkserver"):
         multiprocessing.get_context(how).Process(target=tell, args=(how,), daemon=True).start()
     become_a_daemon()
+    if ctypes.PyDLL(None).fork() == 0:
+        if os.fork() == 0:
+            tell("child of C's fork")
+        tell("C's fork")
     tell("main")
 """
 
@@ -61,22 +65,25 @@ def pids(hooked: str, runtime: Path) -> Iterator[dict[str, int]]:
     program = Running([hooked, str(script)], environment)
     pids: dict[str, int] = {}
     try:
-        for _ in range(5):
+        for _ in range(7):
             how, pid = json.loads(program.read_line())
             pids[how] = pid
         yield pids
         assert program.stderr() == ""
     finally:
         program.kill()
-        if "daemon" in pids:
-            os.kill(pids["daemon"], signal.SIGKILL)
+        for how in ("daemon", "C's fork", "child of C's fork"):
+            if how in pids:
+                os.kill(pids[how], signal.SIGKILL)
 
 
 def connect(runtime: Path, pid: int) -> Any:
     return contextlib.closing(rpyc.classic.unix_connect(str(runtime / "pystuck" / f"{pid}.sock")))
 
 
-@pytest.mark.parametrize("how", ["main", "fork", "spawn", "forkserver", "daemon"])
+@pytest.mark.parametrize(
+    "how", ["main", "fork", "spawn", "forkserver", "daemon", "C's fork", "child of C's fork"]
+)
 def test_a_process_has_a_server_of_its_own(runtime: Path, pids: dict[str, int], how: str) -> None:
     with connect(runtime, pids[how]) as client:
         assert client.eval("__import__('os').getpid()") == pids[how]
@@ -88,7 +95,7 @@ def resources(pid: int) -> tuple[int, int]:
     return len(sockets), len(os.listdir(f"/proc/{pid}/task"))
 
 
-@pytest.mark.parametrize("how", ["fork", "daemon"])
+@pytest.mark.parametrize("how", ["fork", "daemon", "C's fork", "child of C's fork"])
 def test_a_forked_process_keeps_no_descriptor_and_no_thread_of_its_parents_server(
     runtime: Path, pids: dict[str, int], how: str
 ) -> None:
