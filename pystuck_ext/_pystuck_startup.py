@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Called when Python starts: starts a server if the variable PYSTUCK asks for one.
+"""Called when Python 3.18 or later starts: starts a server if the variable PYSTUCK asks for one.
 
-The module `site` reads pystuck-startup.pth, which is installed beside this module, and calls
-start(). If the variable is not set, the line in that file imports nothing, not even this module.
-From Python 3.18 on, `site` ignores code in .pth files; pystuck-startup.start replaces the file.
+The module `site` reads pystuck-startup.start, which is installed beside this module, and calls
+start(). For earlier versions this module is not installed: the line in pystuck-startup.pth does the
+same, and imports nothing if the variable is not set.
 """
 
 import os

@@ -116,11 +116,15 @@ dist_pystuckpkg_DATA = \
 	pystuck_ext/pystuck/py.typed \
 	pystuck_ext/pystuck/thread_probe.py
 
-# Starts a server when Python starts, if PYSTUCK is set: Python reads one of the two files.
-dist_python_DATA = pystuck_ext/_pystuck_startup.py
+# Starts a server when Python starts, if PYSTUCK is set: Python reads one of the two files. The second
+# names a function of a module.
+dist_python_DATA = pystuck_ext/_pystuck.pyi
 python_DATA = pystuck_ext/pystuck-startup$(PYTHON_STARTUP)
-EXTRA_DIST += pystuck_ext/pystuck-startup.pth pystuck_ext/pystuck-startup.start
-dist_python_DATA += pystuck_ext/_pystuck.pyi
+if STARTUP_MODULE
+python_DATA += pystuck_ext/_pystuck_startup.py
+endif
+EXTRA_DIST += pystuck_ext/pystuck-startup.pth pystuck_ext/pystuck-startup.start \
+	pystuck_ext/_pystuck_startup.py
 
 # What importlib.metadata and pip read. Without a list of files pip does not uninstall: make does.
 distinfodir = $(pythondir)/pystuck-$(VERSION).dist-info
@@ -135,15 +139,16 @@ install-data-hook:
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck.la'
 	cd '$(DESTDIR)$(pystuckpkgdir)' && \
 		$(PYTHON) -m compileall -q -f -d '$(pystuckpkgdir)' .
-	cd '$(DESTDIR)$(pythondir)' && \
-		$(PYTHON) -m compileall -q -f -d '$(pythondir)' _pystuck_startup.py
+	cd '$(DESTDIR)$(pythondir)' && { test ! -e _pystuck_startup.py || \
+		$(PYTHON) -m compileall -q -f -d '$(pythondir)' _pystuck_startup.py; }
 
 uninstall-hook:
 	rm -f '$(DESTDIR)$(pythondir)/__pycache__/_pystuck_startup'.*.pyc
-	-rmdir '$(DESTDIR)$(pythondir)/__pycache__'
+	-rmdir '$(DESTDIR)$(pythondir)/__pycache__' 2>/dev/null
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck$(PYTHON_EXT_SUFFIX)'
 	rm -rf '$(DESTDIR)$(pystuckpkgdir)/__pycache__'
-	-rmdir '$(DESTDIR)$(pystuckpkgdir)' '$(DESTDIR)$(distinfodir)' '$(DESTDIR)$(docdir)'
+	-rmdir '$(DESTDIR)$(pystuckpkgdir)' '$(DESTDIR)$(distinfodir)'
+	-rmdir '$(DESTDIR)$(docdir)/licenses' '$(DESTDIR)$(docdir)'
 
 # Another PYTHON= in the same build directory has other headers.
 $(pystuck_ext__pystuck_la_OBJECTS): config.status

@@ -102,7 +102,6 @@ def test_an_interpreter_that_ignores_its_environment_does_not_import_pystuck(
     "modules",
     [
         {},  # uninstalled, but the .pth file was left
-        {"_pystuck_startup": "1 / 0"},
         {"_pystuck": "raise ImportError"},
         {"_pystuck": "1 / 0"},
         {"_pystuck": "is_main_interpreter = lambda: True", "pystuck": "raise OSError"},
@@ -112,8 +111,6 @@ def test_an_interpreter_that_ignores_its_environment_does_not_import_pystuck(
 def test_an_error_neither_stops_the_program_nor_prints_anything(
     hooked: str, tmp_path: Path, modules: dict[str, str]
 ) -> None:
-    if modules:
-        shutil.copy(SOURCES / "_pystuck_startup.py", tmp_path)
     for name, text in modules.items():
         (tmp_path / f"{name}.py").write_text(text)
     environment = clean_environment(PYSTUCK="127.0.0.1:0", PYTHONPATH=str(tmp_path))
