@@ -148,7 +148,8 @@ uninstall-hook:
 	rm -f '$(DESTDIR)$(pythondir)/_pystuck$(PYTHON_EXT_SUFFIX)'
 	rm -rf '$(DESTDIR)$(pystuckpkgdir)/__pycache__'
 	-rmdir '$(DESTDIR)$(pystuckpkgdir)' '$(DESTDIR)$(distinfodir)'
-	-rmdir '$(DESTDIR)$(docdir)/licenses' '$(DESTDIR)$(docdir)'
+	-test ! -d '$(DESTDIR)$(docdir)/licenses' || rmdir '$(DESTDIR)$(docdir)/licenses'
+	-rmdir '$(DESTDIR)$(docdir)'
 
 # Another PYTHON= in the same build directory has other headers.
 $(pystuck_ext__pystuck_la_OBJECTS): config.status

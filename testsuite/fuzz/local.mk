@@ -71,6 +71,12 @@ check-on: config.h
 check-pip: config.h
 	@abs_srcdir='$(abs_srcdir)' PYTHON='$(PYTHON)' $(srcdir)/testsuite/run-pip
 
+# make check-install: installs in fresh Debian systems, in each way, and uses and removes what is installed.
+# INSTALLS="trixie wheel": only some of the releases and ways; see testsuite/check-install.
+INSTALLS =
+check-install:
+	@$(srcdir)/testsuite/check-install $(INSTALLS)
+
 # make check-aarch64: tests of the stack reader, of reports and of the protocol in qemu.
 check-aarch64:
 	@abs_srcdir='$(abs_srcdir)' TEST_WIRE='$(filter %.c,$(testsuite_unit_test_wire_SOURCES))' \
@@ -115,9 +121,9 @@ check-soak: all
 		$(srcdir)/testsuite/run-interop '$(abs_srcdir)/testsuite/soak/soak.py' $(SOAK_FLAGS)
 
 .PHONY: fuzz fuzz-record coverage check-hardening check-valgrind check-tsan check-debug check-rpyc check-soak \
-	check-aarch64 check-full check-on check-portable interop stock-against-stock
+	check-aarch64 check-full check-install check-on check-pip check-portable interop stock-against-stock
 
-EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/roots testsuite/run-aarch64 testsuite/run-coverage testsuite/run-debug \
+EXTRA_DIST += testsuite/check-arrows testsuite/check-includes testsuite/check-install testsuite/use_installed.py testsuite/roots testsuite/run-aarch64 testsuite/run-coverage testsuite/run-debug \
 	testsuite/run-hardening testsuite/run-installcheck testsuite/run-on testsuite/run-pip testsuite/run-portable \
 	testsuite/run-rpyc testsuite/run-tsan \
 	testsuite/run-valgrind testsuite/commit-count testsuite/valgrind.supp testsuite/tsan.supp \
