@@ -260,13 +260,30 @@ static void complete(struct arena *arena, const struct report_process *process,
         add_detail(o, "own", yes);
 }
 
+/* Removes the waits for databases from the threads, or makes them more certain: a lock was found.
+ */
+static void judge_waits(const struct report_process *process, bool is_locked)
+{
+    size_t i;
+
+    for (i = 0; i < process->threads.count; i++) {
+        struct report_thread *t = &process->threads.items[i];
+
+        if (!t->waits || !text_is(t->waits->kind, "database"))
+            continue;
+        t->waits->certainty = CERTAINTY_SEEN;
+        if (!is_locked)
+            t->waits = NULL;
+    }
+}
+
 void database_locks_find(const struct target_process *from, struct arena *arena,
                          struct report_process *process, int64_t deadline)
 {
     struct locks locks = {.count = 0};
     struct databases found = {.folder = from->folder, .locks = &locks, .deadline = deadline};
     struct verdict one, only = {.database = NULL};
-    size_t count = 0, i;
+    size_t count = 0, locked = 0, i;
 
     for (i = 0; i < process->objects.count; i++)
         count += text_is(process->objects.items[i].kind, "database");
@@ -279,11 +296,13 @@ void database_locks_find(const struct target_process *from, struct arena *arena,
     for (i = 0; i < found.count; i++) {
         if (!judge(&one, &locks, &found.items[i], from->pid))
             continue;
-        if (only.database)
-            return;
         only = one;
+        locked++;
     }
-    for (i = 0; !found.is_cut && only.database && i < process->objects.count; i++) {
+    if (found.is_cut)
+        return;
+    judge_waits(process, locked > 0);
+    for (i = 0; locked == 1 && i < process->objects.count; i++) {
         if (text_is(process->objects.items[i].kind, "database"))
             complete(arena, process, &only, &process->objects.items[i]);
     }

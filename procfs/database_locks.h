@@ -11,9 +11,10 @@
 #include "procfs/target_process.h"
 #include "report.h"
 
-/* Completes the objects of the kind "database". If exactly one of the databases that the process
- * has open is locked so that a connection may have to wait, adds the file of the database and, as
- * far as they are known, the processes that have locked it. */
+/* Completes the objects of the kind "database". If no database that the process has open is locked,
+ * removes the waits for them: the thread sleeps for another reason. If exactly one of the databases
+ * that the process has open is locked so that a connection may have to wait, adds the file of the
+ * database and, as far as they are known, the processes that have locked it. */
 void database_locks_find(const struct target_process *from, struct arena *arena,
                          struct report_process *process, int64_t deadline);
 

@@ -228,6 +228,48 @@ static struct report_target *explain_child(struct search *s, const struct report
     return target;
 }
 
+/* ---- Files that are being opened ------------------------------------------------------------- */
+
+#define PIECE 64 /* the path is read in pieces of this size, none of which is in two pages */
+
+/* Reads a string of the process. Returns its length, or -1 if it cannot be read or does not fit. */
+static ssize_t read_string(const struct target_process *from, uint64_t address, char *to,
+                           size_t size)
+{
+    size_t len = 0, piece;
+    const char *end;
+
+    while (len < size) {
+        piece = PIECE - (address + len) % PIECE;
+        if (piece > size - len || !from->read_memory(from->arg, address + len, to + len, piece))
+            return -1;
+        end = memchr(to + len, '\0', piece);
+        if (end)
+            return end - to;
+        len += piece;
+    }
+    return -1;
+}
+
+/* Returns the file that openat(2) opens, such as a FIFO that no process has open for writing; NULL
+ * if it is not known. */
+static struct report_target *explain_open(struct search *s, const struct report_syscall *call)
+{
+    struct report_target *target;
+    char path[4096];
+    ssize_t len;
+
+    if (!text_is(call->name, "openat") || !s->from->read_memory)
+        return NULL;
+    len = read_string(s->from, (uint64_t)call->args.items[1], path, sizeof(path));
+    target = len > 0 ? schema_make(s->arena, &schema_target, 1) : NULL;
+    if (!target)
+        return NULL;
+    target->kind = constant("file");
+    target->path = copy(s->arena, path, (size_t)len);
+    return target;
+}
+
 /* ---- Uninterruptible sleep ------------------------------------------------------------------- */
 
 static void explain_kernel(struct search *s, const struct target_thread *thread,
@@ -240,7 +282,8 @@ static void explain_kernel(struct search *s, const struct target_thread *thread,
         to->target = schema_make(s->arena, &schema_target, 1);
     if (!to->target)
         return;
-    if (to->target->path.data && mount_point_find(s->from->folder, (int)to->fd, text, sizeof(text)))
+    if (to->target->path.data && to->fd != REPORT_UNKNOWN &&
+        mount_point_find(s->from->folder, (int)to->fd, text, sizeof(text)))
         to->target->mount = copy(s->arena, text, strlen(text));
     snprintf(name, sizeof(name), "task/%d/wchan", (int)thread->thread);
     len = procfs_read_in(s->from->folder, name, text, sizeof(text));
@@ -394,6 +437,8 @@ static void explain(struct search *s, const struct target_thread *thread, struct
         to->target = explain_descriptor(s, call, (int)to->fd);
     } else {
         to->target = explain_child(s, call);
+        if (!to->target)
+            to->target = explain_open(s, call);
     }
     if (thread->state == STATE_DISK)
         explain_kernel(s, thread, to);

@@ -176,7 +176,8 @@ struct report_syscall {
  * or socket; `object` is the process that has the other end, `words` is "pipe" or "Unix socket".
  * "file-lock": a lock that another process, `object`, has set on the file `words`. "child": the
  * thread is in subprocess.Popen.communicate() for the process `object`. "children": the end of any
- * child. "peers": input from any of several pipes. If
+ * child. "peers": input from any of several pipes. "workers": the thread manages the worker
+ * processes of an executor. If
  * the kind is "task", the list `awaits` of the waiting task may have several tasks; if so, `object`
  * is unknown. For queues, the kind says what is waited for: "queue-get" (an item), "queue-put"
  * (room), "queue-join" (until all items are done), or "queue" if this is not known. */
@@ -267,8 +268,8 @@ struct report_task {
  * (the lock of a module), "buffer" (the lock of a buffered file, such as sys.stdout), "flock" (of a
  * file), "database" (the file lock of an SQLite database, for which a connection or cursor waits),
  * "children" (any of them may end a wait), "peers" (the processes at the other ends of several
- * pipes), "pool" (of gevent), "loop" (of asyncio; its holder is the thread that runs it), "hub" (of
- * gevent; its holder is its thread).
+ * pipes), "workers" (of a ProcessPoolExecutor), "pool" (of gevent), "loop" (of asyncio; its holder
+ * is the thread that runs it), "hub" (of gevent; its holder is its thread).
  *
  * holders: the ids of the threads, greenlets, tasks or processes that have the object, compute it
  * (future) or import it (import). An id in another process has "PID@HOST/" in front. A process is

@@ -30,6 +30,7 @@ static const char *const kind_words[LOCK_KINDS] = {
     [LOCK_DATABASE] = "database",
     [LOCK_PROCESS] = "process",
     [LOCK_CHILD] = "child",
+    [LOCK_WORKERS] = "workers",
     [LOCK_BUFFER] = "buffer",
 };
 
@@ -229,6 +230,8 @@ static void set_wait(const struct lock_reporting *l, const struct raw_stack *sta
     w->timed = fact->is_timed ? BOOL_TRUE : 0;
     w->kind = kind_text(fact->kind);
     w->certainty = fact->is_confirmed ? CERTAINTY_KNOWN : CERTAINTY_SEEN;
+    if (fact->kind == LOCK_DATABASE)
+        w->certainty = CERTAINTY_LIKELY; /* until a lock of a database is found */
     if (stack->frames[fact->frame].index >= 0)
         w->frame = stack->frames[fact->frame].index;
     thread->waits = w;
@@ -671,22 +674,33 @@ static void find_all_queued(const struct lock_reporting *l)
 
 /* ---- Results of a multiprocessing.Pool ------------------------------------------------------- */
 
+/* Makes processes the holders of an object. Returns false if there is no memory. */
+static bool set_holders(const struct lock_reporting *l, struct report_object *to,
+                        const uint64_t *ids, size_t count)
+{
+    size_t i;
+
+    to->holders.items = arena_array(l->arena, count, sizeof(*to->holders.items));
+    if (!to->holders.items)
+        return false;
+    to->holders.count = 0;
+    for (i = 0; i < count; i++)
+        to->holders.items[to->holders.count++] = number_text(l->arena, "process:", false, ids[i]);
+    return true;
+}
+
 /* Makes worker processes the holders of a result: one of them computes the result. type: the type
  * of the executor to which they belong; unknown: a multiprocessing.Pool. */
 static void set_processes(const struct lock_reporting *l, struct report_object *to,
                           const uint64_t *ids, size_t count, struct report_text type)
 {
     static const struct report_text yes = {"yes", 3};
-    size_t i;
 
     if (count == 0 || to->holders.count > 0 || to->detail.items)
         return;
-    to->holders.items = arena_array(l->arena, count, sizeof(*to->holders.items));
     to->detail.items = arena_array(l->arena, 2, sizeof(*to->detail.items));
-    if (!to->holders.items || !to->detail.items)
+    if (!to->detail.items || !set_holders(l, to, ids, count))
         return;
-    for (i = 0; i < count; i++)
-        to->holders.items[to->holders.count++] = number_text(l->arena, "process:", false, ids[i]);
     add_detail(to, "workers", yes);
     add_detail(to, "executor", type);
 }
@@ -712,6 +726,10 @@ static void find_workers_of(const struct lock_reporting *l, uint64_t manager)
     const struct lock_object *o;
     size_t i;
 
+    o = slot_of(l->report, manager);
+    if (pending > 0 && o->address && o->kind == LOCK_WORKERS && o->report &&
+        set_holders(l, o->report, ids, count))
+        o->report->holder_status = HOLDER_KNOWN;
     for (i = 0; i < pending; i++) {
         o = slot_of(l->report, futures[i]);
         if (o->address && o->kind == LOCK_FUTURE && o->report)

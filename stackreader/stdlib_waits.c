@@ -39,6 +39,11 @@ static const struct {
     [FUNCTION_HANDLER_ACQUIRE] = {"logging", "Handler", "acquire", LOCK_NONE},
     [FUNCTION_HANDLER_HANDLE] = {"logging", "Handler", "handle", LOCK_NONE},
     [FUNCTION_POOL_WORKER] = {"concurrent.futures.thread", NULL, "_worker", LOCK_NONE},
+    [FUNCTION_SHARED_CONDITION_WAIT] = {"multiprocessing.synchronize", "Condition", "wait",
+                                        LOCK_CONDITION},
+    [FUNCTION_SHARED_CONDITION_WAIT_FOR] = {"multiprocessing.synchronize", "Condition", "wait_for",
+                                            LOCK_CONDITION},
+    [FUNCTION_SHARED_EVENT_WAIT] = {"multiprocessing.synchronize", "Event", "wait", LOCK_EVENT},
     [FUNCTION_EXECUTOR_MANAGER] = {"concurrent.futures.process", "_ExecutorManagerThread", "run",
                                    LOCK_NONE},
     [FUNCTION_SELECT] = {"selectors", "_PollLikeSelector", "select", LOCK_NONE},
@@ -53,6 +58,8 @@ static const struct {
     [FUNCTION_POPEN_WAIT] = {"subprocess", "Popen", "wait", LOCK_PROCESS},
     [FUNCTION_POPEN_COMMUNICATE_INNER] = {"subprocess", "Popen", "_communicate", LOCK_CHILD},
     [FUNCTION_POPEN_COMMUNICATE] = {"subprocess", "Popen", "communicate", LOCK_CHILD},
+    [FUNCTION_EXECUTOR_WAIT] = {"concurrent.futures.process", "_ExecutorManagerThread",
+                                "wait_result_broken_or_wakeup", LOCK_WORKERS},
 };
 
 static const struct {

@@ -28,6 +28,7 @@ enum lock_kind {
     LOCK_IMPORT,   /* the lock of a module that is being imported */
     LOCK_DATABASE, /* the file lock of an SQLite database; the object is a connection or a cursor */
     LOCK_PROCESS,  /* the end of a process; the object is a Process or a subprocess.Popen */
+    LOCK_WORKERS,  /* results of worker processes; the object is an _ExecutorManagerThread */
     LOCK_CHILD,    /* the input or output of a child process; the object is a Popen */
     LOCK_BUFFER,   /* an io.BufferedReader, BufferedWriter or BufferedRandom, which C code locks */
     LOCK_KINDS
@@ -58,8 +59,11 @@ enum stdlib_function {
     FUNCTION_MODULE_LOCK_ACQUIRE,
     FUNCTION_HANDLER_ACQUIRE, /* logging.Handler.acquire, which Handler.handle calls up to 3.12 */
     FUNCTION_HANDLER_HANDLE,
-    FUNCTION_WORK_ITEM_RUN,    /* concurrent.futures.thread._WorkItem.run */
-    FUNCTION_POOL_WORKER,      /* concurrent.futures.thread._worker */
+    FUNCTION_WORK_ITEM_RUN,         /* concurrent.futures.thread._WorkItem.run */
+    FUNCTION_POOL_WORKER,           /* concurrent.futures.thread._worker */
+    FUNCTION_SHARED_CONDITION_WAIT, /* of multiprocessing.synchronize */
+    FUNCTION_SHARED_CONDITION_WAIT_FOR,
+    FUNCTION_SHARED_EVENT_WAIT,
     FUNCTION_EXECUTOR_MANAGER, /* concurrent.futures.process._ExecutorManagerThread.run */
 
     /* Functions that wait for another process, and those that they call: */
@@ -75,6 +79,7 @@ enum stdlib_function {
     FUNCTION_POPEN_WAIT,
     FUNCTION_POPEN_COMMUNICATE_INNER,
     FUNCTION_POPEN_COMMUNICATE,
+    FUNCTION_EXECUTOR_WAIT, /* _ExecutorManagerThread.wait_result_broken_or_wakeup */
     FUNCTIONS
 };
 

@@ -92,6 +92,9 @@ static bool waits_on_behalf(const struct gathering *g, enum stdlib_function func
     case FUNCTION_CONDITION_WAIT:
         return strcmp(call->name, "acquire") == 0 && attribute_find(g->py, self, "_lock", &lock) &&
                lock != call->self;
+    case FUNCTION_SHARED_CONDITION_WAIT:
+        return attribute_find(g->py, self, "_wait_semaphore", &lock) &&
+               attribute_find(g->py, lock, "_semlock", &lock) && lock == call->self;
     case FUNCTION_WAIT_FOR_THREAD_STATE:
     case FUNCTION_MODULE_LOCK_ACQUIRE:
         return strcmp(call->name, "acquire") == 0;

@@ -137,7 +137,7 @@ static bool is_futex(const struct report_syscall *call)
 static bool is_said_by_wait(const struct report_thread *t)
 {
     return t->waits && (text_is(t->waits->kind, "process") || text_is(t->waits->kind, "children") ||
-                        text_is(t->waits->kind, "peers") ||
+                        text_is(t->waits->kind, "peers") || text_is(t->waits->kind, "workers") ||
                         (wait_is_for_process(t->waits) && syscall_is_sleep(t->syscall)));
 }
 

@@ -326,8 +326,8 @@ bool wait_is_for_peer(const struct report_wait *wait)
 bool wait_is_for_process(const struct report_wait *wait)
 {
     return text_is(wait->kind, "process") || text_is(wait->kind, "children") ||
-           text_is(wait->kind, "peers") || text_is(wait->kind, "database") ||
-           wait_is_for_peer(wait);
+           text_is(wait->kind, "peers") || text_is(wait->kind, "workers") ||
+           text_is(wait->kind, "database") || wait_is_for_peer(wait);
 }
 
 /* True if the kernel contradicts the wait of a thread: the thread runs, or it does not wait for a

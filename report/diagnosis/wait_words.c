@@ -40,6 +40,7 @@ static const struct kind_words kinds[] = {
     {"futures", "waits for a result of ", "set of Futures", "", "", false},
     {"database", "waits for the lock of ", "database", "", "held by ", true},
     {"children", "waits for the end of any of its child processes", "", "", "which are ", false},
+    {"workers", "waits for results of worker processes", "", "", "namely ", false},
     {"peers", "waits for input from any of several pipes", "", "", "whose other ends are open in ",
      false},
     {"import", "waits for the import of ", "module", "", "imported by ", false},
@@ -560,10 +561,12 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
             sentence_put(out, "which no thread has begun to compute");
     } else if (object_detail(o, "own").data) {
         sentence_put(out, "held by a connection of the same process");
-    } else if (o->holders.count == 0) {
+    } else if (o->holders.count == 0 && !text_is(o->kind, "workers")) {
         sentence_put(out, "holder not known");
         if (object_detail(o, "forked").data)
             sentence_put(out, ", perhaps a thread of the parent process at the time of the fork");
+    } else if (o->holders.count == 0) {
+        return; /* an executor without tasks */
     } else if (object_detail(o, "workers").data) {
         put_workers(out, g, p);
     } else if (executor.data) {

@@ -356,6 +356,9 @@ process; the wait has a timeout
 process N (python) and process N (python)
   # process N (python) waits for Event never to be set
   # process N (python) waits for Event never to be set
+  # waits for results of worker processes, namely process N (python) and process N (python)
+  # process N (python) waits for Event never to be set
+  # process N (python) waits for Event never to be set
   # waits for a notification of Condition notempty
 """,
     "killed_holder.py": """\

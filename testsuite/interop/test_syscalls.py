@@ -24,6 +24,7 @@ CALLS = {
     "accept": ["accept4", "accept"],
     "connect": ["connect"],
     "unix": ["recvfrom"],
+    "open": ["openat"],
     "pipe": ["read"],
     "flock": ["flock"],
     "lockf": ["fcntl"],

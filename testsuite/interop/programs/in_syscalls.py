@@ -84,6 +84,9 @@ locker = subprocess.Popen(
 locker.stdout.readline()
 output = locker.stdout.fileno()
 from_locker = {"kind": "pipe", "peer_pid": locker.pid}
+fifo = folder + "/fifo"
+os.mkfifo(fifo)
+start("open", {"fd": None, "target": {"kind": "file", "path": fifo}}, open, fifo)
 start("pipe", {"fd": output, "target": from_locker}, os.read, output, 1)
 first, second = (open(path, "w") for path in paths)
 held = {"kind": "file", "peer_pid": locker.pid}
