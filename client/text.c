@@ -85,6 +85,10 @@ static size_t harmless(const char *text, size_t len, bool in_line)
     size_t i;
 
     for (i = 0; i < len; i += c.len) {
+        for (; i < len && text[i] >= ' ' && text[i] <= '~'; i++) {
+        } /* most characters are printable ASCII, and need no decoding */
+        if (i == len)
+            break;
         c = character_at(text + i, len - i);
         if (is_harmful(c) || (in_line && c.code < ' '))
             break;

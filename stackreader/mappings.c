@@ -5,18 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Returns the value of a hexadecimal digit; -1: it is none. */
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Reads a number in hexadecimal digits, and moves *at behind it. Returns false if there is no
  * digit, or if the number has more than 64 bits. sscanf() and strtoull() take several times as
  * long, and a process may have thousands of mappings. */
 static bool take_hex(const char **at, uint64_t *to)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *start = *at, *digit;
+    const char *start = *at;
+    int digit;
 
-    for (*to = 0; **at && (digit = strchr(digits, **at)); ++*at) {
+    for (*to = 0; (digit = digit_of(**at)) >= 0; ++*at) {
         if (*to >> 60)
             return false;
-        *to = *to << 4 | (uint64_t)(digit - digits);
+        *to = *to << 4 | (uint64_t)digit;
     }
     return *at > start;
 }
