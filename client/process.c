@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "procfs/clock.h"
 #include "procfs/patient.h"
 #include "procfs/read.h"
 
@@ -17,6 +19,10 @@
 #define NS_PER_S       1000000000
 #define COMMAND_MAX    65536 /* bytes of a command line that are read */
 #define COMMAND_MS     100   /* how long to wait for a command line */
+
+/* For how long the latest command line is used again, in ms. Several sentences about one process
+ * name it, and each reading needs a thread. */
+#define COMMAND_KEPT_MS 100
 
 /* Returns the field with this number (3 or more, see proc(5)) of the text of a stat file; "" if
  * there is no such field. The name in brackets before field 3 may contain spaces and brackets, so
@@ -49,7 +55,7 @@ int64_t process_started_after_boot(pid_t pid)
     return thread_started_after_boot(pid, pid);
 }
 
-static int64_t clock_ns(clockid_t clock)
+static int64_t time_of(clockid_t clock)
 {
     struct timespec t;
 
@@ -72,7 +78,7 @@ int64_t process_started_ns(pid_t pid)
 {
     int64_t started = thread_started_after_boot(pid, pid);
 
-    return started == 0 ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + started;
+    return started == 0 ? 0 : time_of(CLOCK_REALTIME) - time_of(CLOCK_BOOTTIME) + started;
 }
 
 uid_t process_user(pid_t pid)
@@ -110,7 +116,7 @@ pid_t process_parent(pid_t pid)
     return (pid_t)strtol(stat_field(text, 4), NULL, 10);
 }
 
-char *process_command(pid_t pid)
+static char *read_command(pid_t pid)
 {
     char path[PROC_PATH_SIZE], name[64] = "", *text = malloc(COMMAND_MAX), *shorter;
     ssize_t len;
@@ -137,6 +143,29 @@ char *process_command(pid_t pid)
     text[len] = '\0';
     shorter = realloc(text, (size_t)len + 1);
     return shorter ? shorter : text;
+}
+
+char *process_command(pid_t pid)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the variables below */
+    static char *latest;
+    static pid_t of;
+    static int64_t at;
+    char *command;
+
+    pthread_mutex_lock(&lock);
+    command = latest && of == pid && clock_ms() < at + COMMAND_KEPT_MS ? strdup(latest) : NULL;
+    pthread_mutex_unlock(&lock);
+    if (command)
+        return command;
+    command = read_command(pid);
+    pthread_mutex_lock(&lock);
+    free(latest);
+    latest = command ? strdup(command) : NULL;
+    of = pid;
+    at = clock_ms();
+    pthread_mutex_unlock(&lock);
+    return command;
 }
 
 enum process_has process_has_socket(pid_t pid, pid_t tid, unsigned long inode)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,16 +52,23 @@ static void add(struct servers *to, struct server *one)
     to->all[to->count++] = *one;
 }
 
-/* Adds the server of a thread that has the name of a listener. A thread that a listener has just
- * started still has the listener's name. So a second thread with the same name adds no server. */
-static void add_thread(struct servers *to, pid_t pid, pid_t tid)
+/* Adds the server of a thread that has the name of a listener. threads: the open folder of the
+ * threads of the process. A thread that a listener has just started still has the listener's name.
+ * So a second thread with the same name adds no server. */
+static void add_thread(struct servers *to, pid_t pid, int threads, pid_t tid)
 {
     struct server one = {.pid = pid, .tid = tid};
     char path[PROC_PATH_SIZE], name[64];
+    ssize_t len;
+    int fd;
 
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
-    if (procfs_read(path, name, sizeof(name)) < 0 ||
-        strncmp(name, LISTENER_NAME, strlen(LISTENER_NAME)) != 0)
+    snprintf(path, sizeof(path), "%d/comm", (int)tid);
+    fd = openat(threads, path, O_RDONLY | O_CLOEXEC);
+    len = fd >= 0 ? read(fd, name, sizeof(name) - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    name[len > 0 ? len : 0] = '\0';
+    if (strncmp(name, LISTENER_NAME, strlen(LISTENER_NAME)) != 0)
         return;
     one.inode = strtoul(name + strlen(LISTENER_NAME), NULL, INODE_BASE);
     if (!is_known(to, &one))
@@ -89,7 +97,7 @@ static void add_process(struct servers *to, pid_t pid)
     }
     while ((entry = readdir(threads)))
         if (number_of(entry) > 0)
-            add_thread(to, pid, number_of(entry));
+            add_thread(to, pid, dirfd(threads), number_of(entry));
     closedir(threads);
 }
 
