@@ -409,6 +409,17 @@ writer.start()
 found["fifo"] = line(os.path.abspath("fifo.py"))
 found["writer waits"] = writer.is_alive()
 found["directory"] = line(os.getcwd())
+# A file that was replaced by a FIFO, or grows, after its size was read.
+os.mkfifo("replaced.py")
+found["replaced"] = collector._read("replaced.py", 5)
+found["grown"] = collector._read("plain.py", 5)
+collector._FILE_MAX, collector._FILES_REMEMBERED = 9, 2
+found["too long"] = [collector._read("plain.py", 14), line(write("long.py", b"first\nsecond\n"))]
+linecache.cache[path] = (5, 1.0, ["a\n", "stale\n"], path)
+found["of a file"] = line(path)
+collector._FILE_MAX = 99
+for number in range(5): line(write(f"{number}.py", b"1\n2\n"))
+found["remembered"] = len(collector._remembered) <= 2
 print(json.dumps(found))
 """
 
@@ -436,6 +447,11 @@ def test_source_lines_are_those_of_the_code(tmp_path: Path) -> None:
         "fifo": failed,
         "writer waits": True,
         "directory": failed,
+        "replaced": None,
+        "grown": None,
+        "too long": [None, failed],
+        "of a file": ["changed", "ok"],
+        "remembered": True,
     }
 
 

@@ -35,7 +35,7 @@ class Hostile(metaclass=Meta):
 class Names(dict):
     get = spy("Names.get")
 class Text(str):
-    __eq__, __hash__ = spy("Text.__eq__", True), str.__hash__
+    __eq__, __hash__ = spy("Text.__eq__", True), spy("Text.__hash__", 5)
 class Module(types.ModuleType):
     __dict__ = property(spy("Module.__dict__", {}))
 class Arguments(list):
@@ -71,6 +71,11 @@ sys.argv = arguments
 sys.modules["greenlet"] = types.ModuleType("greenlet")
 sys.modules["greenlet"].greenlet = Hostile
 usual, threading.Thread.__repr__ = threading.Thread.__repr__, spy("Thread.__repr__", "")
+code = compile("1", "<x>", "exec")
+sources = collector.Sources()
+sources.want(code.replace(co_name=Text("f")), [1], {})
+sources.want(code.replace(co_filename="/no/such.py"), [1], Names())
+found["sources"] = len(sources.items())
 found["replaced"] = [collector._plain_title(each) for each in (Hostile(), threading.main_thread())]
 threading.Thread.__repr__ = usual
 del sys.modules["greenlet"]
@@ -147,6 +152,7 @@ def test_objects_are_read_without_their_methods() -> None:
         "kinds": [False, True],
         "argument": "<__main__.Hostile object",
         "arguments": [],
+        "sources": 0,
         "replaced": [None, None],
         "ran": [],
         "threads": [["MainThread", "worker"], ["MainThread"]],
@@ -214,4 +220,227 @@ def test_calls_of_other_clients_are_respected() -> None:
         "waits": "skipped",
         "failed": True,
         "registry": False,
+    }
+
+
+#: Tasks with callbacks, managers and locks that are not what they look like.
+TASKS = """
+import asyncio, concurrent.futures, contextlib, os
+collector._AWAITS_MAX = 2
+tasks, locks = {}, {}
+def make(coroutine, name):
+    tasks[name] = asyncio.create_task(coroutine, name=name)
+async def never():
+    await asyncio.get_running_loop().create_future()
+async def wait_for(future):
+    await future
+async def hold(lock, condition=None):
+    async with lock:
+        if condition is None:
+            await never()
+        async with condition:
+            await condition.wait()
+class Timed:
+    def __init__(self, is_cancelled):
+        self.timer = asyncio.get_running_loop().call_later(1000, print)
+        if is_cancelled:
+            self.timer.cancel()
+    async def __aenter__(self): pass
+    async def __aexit__(self, *error): pass
+async def entered(manager):
+    async with manager:
+        await never()
+async def stacked():
+    with contextlib.ExitStack() as stack:
+        stack.push(stack)
+        await never()
+async def chain(length):
+    await (chain(length - 1) if length else never())
+def looks_like_asyncio(future, inner):
+    def _outer_done_callback(_):
+        return inner
+    future.add_done_callback(_outer_done_callback)
+def deep(depth, call):
+    return deep(depth - 1, call) if depth else call()
+def locks_of(base):
+    async def enter(self, *error): pass
+    def changed(name):
+        return type("Changed", (base,), {name: enter})()
+    return [base(), *map(changed, ("__aenter__", "__aexit__", "acquire", "release"))]
+
+def told(answer):
+    return {each[1]: each for each in answer[19] if each[1] in tasks}
+
+async def main():
+    loop = asyncio.get_running_loop()
+    known = collector.Asyncio()
+    found["plain"] = [known.is_plain_lock(each) for each in locks_of(asyncio.Lock)]
+    future, inner, gathered = (loop.create_future() for _ in range(3))
+    looks_like_asyncio(future, inner)
+    loop_of_futures = asyncio.gather(future, inner)
+    loop_of_futures._children.insert(0, loop_of_futures)
+    for name in ("twice", "free", "certain"):
+        locks[name] = asyncio.Lock()
+    make(asyncio.sleep(0), "done")
+    make(never(), "9" * 5000)
+    make(wait_for(future), "awaits")
+    make(wait_for(loop_of_futures), "loop")
+    make(wait_for(asyncio.gather(*(loop.create_future() for _ in range(3)))), "many")
+    make(entered(Timed(True)), "cancelled")
+    make(entered(Timed(False)), "timed")
+    make(stacked(), "stacked")
+    make(chain(300), "chain")
+    make(chain(300), "other chain")
+    make(hold(locks["twice"]), "first")
+    make(hold(locks["free"]), "released")
+    make(hold(locks["certain"], asyncio.Condition()), "certain")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    locks["twice"].release()
+    locks["free"].release()
+    make(hold(locks["twice"]), "second")
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    of_program = concurrent.futures.Future()
+    loop.call_soon(closure(of_program))
+    answer = deep(250, lambda: collector.collect(16, own_thread=True))
+    facts, objects = told(answer), {each[0]: each for each in answer[20]}
+    found["missing"] = answer[14]
+    found["tasks"] = sorted(set(tasks) - set(facts))
+    found["awaits"] = facts["awaits"][5][0] == f"obj:{id(future):#x}"
+    found["many"] = [len(facts["many"][4]), facts["loop"][0] is not None]
+    found["timed"] = [facts[each][5][5] for each in ("cancelled", "timed")]
+    found["frames"] = len(facts["chain"][6])
+    found["certainty"] = [each[2] for each in facts["certain"][8]]
+    found["locks"] = {
+        name: [len(objects[f"obj:{id(lock):#x}"][4]), objects[f"obj:{id(lock):#x}"][5]]
+        for name, lock in locks.items()
+    }
+    found["of program"] = f"obj:{id(of_program):#x}" in objects
+    (running,) = [each for each in answer[19] if each[3] == "running"]
+    found["running"] = len(running[6])
+
+    # A loop that does not show its thread: uvloop.
+    frame, ident = sys._getframe(), threading.get_ident()
+    def threads_of(loops, idents):
+        made = collector.Tasks(lambda: dict.fromkeys(idents, frame), None)
+        made._loops = {id(each): each for each in loops}
+        return [each == ident for each in made._threads_of_loops().values()]
+    found["loops"] = [
+        threads_of([object()], [ident]), threads_of([loop, object()], [ident]),
+        threads_of([object()], [ident, 5]), threads_of([object(), object()], [ident]),
+    ]
+
+    # A task that runs while tasks are read.
+    complete = collector.Tasks._complete
+    def complete_and_run(self, facts):
+        complete(self, facts)
+        if facts.name in ("certain", "many"):
+            facts.waiter = object()
+    collector.Tasks._complete = complete_and_run
+    moved = told(collector.collect(16))
+    found["moved"] = [moved[each][4:6] + moved[each][8:] for each in ("certain", "many")]
+    print(json.dumps(found), flush=True)
+    os._exit(0)
+
+def closure(future):
+    return lambda: future
+asyncio.run(main())
+"""
+
+
+def test_tasks_that_look_like_something_else() -> None:
+    limit = "only the first 200 of a task were read"
+    assert run_python(LOAD + TASKS, COLLECTOR) == {
+        "plain": [True, False, False, False, False],
+        "missing": [["coroutines", limit]],
+        "tasks": ["done"],
+        "awaits": True,
+        "many": [2, True],
+        "timed": [False, True],
+        "frames": 200,
+        "certainty": ["seen"],
+        "locks": {"twice": [2, "not-known"], "free": [0, "free"], "certain": [1, "known"]},
+        "of program": False,
+        "running": 201,
+        "loops": [[True], [True, False], [False], [False, False]],
+        "moved": [[[], None, []]] * 2,
+    }
+
+
+#: Greenlets that hold locks. Two of them run after they were read. why() prepares the extension,
+#: which reads `with` blocks.
+GREENLETS = """
+import json, threading
+import greenlet, pystuck
+from pystuck import _stacks as collector
+pystuck.why()
+found, main, lock_of = {}, greenlet.getcurrent(), {}
+for name in ("free", "guess", "twice", "moved", "left"):
+    lock_of[name] = threading.Lock()
+def hold(lock):
+    with lock:
+        main.switch()
+        while True:
+            main.switch()
+def leave(lock):
+    with lock:
+        main.switch()
+    main.switch()
+def guess(lock):
+    with lock:
+        lock.release()
+        main.switch()
+class Class(greenlet.greenlet):
+    pass
+greenlet.greenlet, base = Class, greenlet.greenlet
+made = []
+def start(function, name):
+    made.append(base(function))
+    made[-1].switch(lock_of[name])
+    return f"greenlet:{id(made[-1]):#x}"
+free, guessed, first = start(hold, "free"), start(guess, "guess"), start(hold, "twice")
+lock_of["free"].release()
+lock_of["twice"].release()
+certain, second = start(hold, "guess"), start(hold, "twice")
+moved, left = start(hold, "moved"), start(leave, "left")
+
+def told():
+    answer = collector.collect(8)
+    greenlets = {each[0]: each for each in answer[18]}
+    return greenlets, {each[0]: each for each in answer[20]}
+def holds(ident):
+    return [each[2] for each in greenlets[ident][9]]
+greenlets, objects = told()
+found["holds"] = list(map(holds, (free, guessed, certain, first, second, moved, left)))
+found["locks"] = {}
+for name, lock in lock_of.items():
+    of_lock = objects.get(f"obj:{id(lock):#x}")
+    found["locks"][name] = of_lock and [len(of_lock[4]), of_lock[5]]
+
+read = collector.Greenlets._read_frames
+def read_and_run(self, waits):
+    read(self, waits)
+    for each in made[-2:]:
+        each.switch()
+collector.Greenlets._read_frames = read_and_run
+greenlets, objects = told()
+found["moved"] = list(map(holds, (certain, moved, left)))
+print(json.dumps(found))
+"""
+
+
+def test_the_locks_of_greenlets() -> None:
+    path = f"{build_setting('PYSTUCK_PYTHONPATH')}:{build_setting('PYSTUCK_GREENLET')}"
+    assert run_python(GREENLETS, PYTHONPATH=path) == {
+        "holds": [[], [], ["seen"], ["seen"], ["seen"], ["seen"], ["seen"]],
+        "locks": {
+            "free": None,
+            "guess": [1, "known"],
+            "twice": [2, "not-known"],
+            "moved": [1, "known"],
+            "left": [1, "known"],
+        },
+        "moved": [["seen"], [], []],
     }
