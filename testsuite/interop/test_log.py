@@ -20,6 +20,7 @@ from harness import (
     as_user,
     command,
     debuggee_environment,
+    run_python,
     tell,
     wait_until,
 )
@@ -135,6 +136,34 @@ def test_connections_are_logged_as_20_lines_and_a_count(start: Start) -> None:
     gone = [r"client \d+: gone"] * 20
     counts = [r"client \d+: (connected|gone) \(\d+ times in \d+ s\)"] * 2
     assert matches(program.logged(), *come, *gone, *counts)
+
+
+#: Prints the messages about a client that a service refuses.
+REFUSED = r"""
+import json, logging, socket, time
+import pystuck
+lines = []
+class Handler(logging.Handler):
+    def emit(self, record):
+        lines.append(record.getMessage())
+class Service:
+    def on_connect(self, connection):
+        raise ValueError("one\ntwo\x1b[2J\x7f")
+logger = logging.getLogger("x")
+logger.addHandler(Handler())
+server = pystuck.run_server(port=0, logger=logger, service_class_getter=lambda: Service)
+with socket.create_connection((server.host, server.port)) as client:
+    while client.recv(99):
+        pass
+while not lines:
+    time.sleep(0.01)
+print(json.dumps(lines))
+"""
+
+
+def test_a_message_is_one_line_without_control_characters() -> None:
+    text = "client 0 was refused: ValueError: one two [2J "
+    assert run_python(REFUSED) == [text]
 
 
 def test_clients_that_are_known_only_by_address_are_counted(start: Start) -> None:

@@ -112,6 +112,7 @@ options = json.loads(sys.argv[1])
 server, other = pystuck.run_server(port=0, **options), pystuck.run_server(port=0, **options)
 exec(sys.argv[2])
 third = pystuck.run_server(port=0, **options)
+pystuck.run_server(port=0, **options).close()
 kept = sys.getrefcount(server) - sys.getrefcount(unshared)
 pid = os.fork()
 if pid == 0:
@@ -148,6 +149,30 @@ except Exception as error:
 def test_a_socket_that_children_would_share_is_refused() -> None:
     error = run_python(ATTEMPT, "/nowhere/socket")
     assert error.startswith("ValueError: follow_fork needs '{pid}'")
+
+
+FAILED = """
+import json, os, sys, warnings
+import pystuck
+warnings.simplefilter("ignore")
+pystuck.run_server(unix_socket=sys.argv[1] + "/{pid}", follow_fork=True)
+pystuck.run_server(port=0, follow_fork=True)
+os.rename(sys.argv[1], sys.argv[1] + ".moved")
+if os.fork() == 0:
+    if os.fork() == 0:
+        print(json.dumps([server.unix_socket for server in pystuck._servers]), flush=True)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_server_that_cannot_start_in_a_child_prints_nothing_and_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "s").mkdir()
+    assert run_python(FAILED, str(tmp_path / "s")) == [None]
 
 
 def test_a_grandchild_by_fork_serves_as_well(socket_dir: Path) -> None:

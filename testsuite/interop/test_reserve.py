@@ -151,10 +151,12 @@ def test_the_first_line_says_that_there_are_no_descriptors(obedient: Debuggee) -
     assert first_line(obedient).startswith("<_MainThread(")
 
 
-#: Puts /dev/null in the place of the reserve's descriptors: sockets that are not connected.
+#: Puts /dev/null and a socket in the place of the reserve's descriptors: sockets that are not
+#: connected.
 REPLACE = """
 import os, socket, stat
 null, replaced = os.open("/dev/null", os.O_RDONLY), []
+own = socket.socket()
 for name in os.listdir("/proc/self/fd"):
     try:
         if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
@@ -163,13 +165,14 @@ for name in os.listdir("/proc/self/fd"):
         continue
     with socket.socket(fileno=os.dup(int(name))) as sock:
         if sock.family == socket.AF_UNIX and sock.type == socket.SOCK_DGRAM:
-            os.dup2(null, int(name))
+            os.dup2(own.fileno() if replaced else null, int(name))
             replaced.append(int(name))
 """
 
 CHECK = f"""
 assert len(replaced) == {RESERVE}
-assert {{os.fstat(fd).st_rdev for fd in replaced}} == {{os.fstat(null).st_rdev}}
+inodes = [os.fstat(fd).st_ino for fd in (null, *[own.fileno()] * {RESERVE - 1})]
+assert [os.fstat(fd).st_ino for fd in replaced] == inodes
 """
 
 

@@ -232,6 +232,22 @@ def test_a_unix_socket_that_is_in_use_is_not_replaced(
     assert connect(debuggee).eval("1+1") == 2
 
 
+def test_a_unix_socket_whose_queue_is_full_is_not_replaced(socket_dir: Path) -> None:
+    path = socket_dir / "s"
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(path))
+        listener.listen(0)
+        inode = path.stat().st_ino
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(path))
+        assert attempt(unix_socket=str(path))["errno"] == errno.EADDRINUSE
+        assert path.stat().st_ino == inode
+
+
 def test_a_unix_socket_of_a_dead_process_is_replaced(
     start_debuggee: Start, connect: Connect, socket_dir: Path
 ) -> None:

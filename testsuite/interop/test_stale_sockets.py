@@ -120,6 +120,43 @@ def test_the_path_of_sockets_may_have_any_form(socket_dir: Path, dead: int) -> N
     assert set(socket_dir.iterdir()) == set(kept)
 
 
+#: Starts servers: with an abstract path; while no entries of a directory may be checked; and while
+#: another process removes the first entry that is checked. Prints the number of files each time.
+LOOKS = """
+import json, os, sys
+import pystuck
+from pystuck import _stale_sockets
+path = sys.argv[1] + "/{pid}.sock"
+os.chdir(sys.argv[1])
+def count():
+    return len(os.listdir())
+pystuck.run_server(unix_socket="@{pid}.sock").close()
+found, _stale_sockets._LOOKED_AT = [count()], 0
+pystuck.run_server(unix_socket=path).close()
+found.append(count())
+is_stale, looked_at, _stale_sockets._LOOKED_AT = _stale_sockets._is_stale, [], 200
+def vanish(entry, pattern):
+    looked_at.append(entry)
+    if len(looked_at) == 1:
+        raise FileNotFoundError
+    return is_stale(entry, pattern)
+_stale_sockets._is_stale = vanish
+pystuck.run_server(unix_socket=path).close()
+print(json.dumps([*found, count()]))
+"""
+
+
+def test_only_some_entries_of_the_directory_are_checked(socket_dir: Path, dead: int) -> None:
+    for name in ("{}.sock", "@{}.sock"):
+        leave_socket(socket_dir / name.format(dead))
+    before = subprocess.Popen(["true"])
+    before.wait()
+    leave_socket(socket_dir / f"{before.pid}.sock")
+    first, second, third = run_python(LOOKS, str(socket_dir))
+    assert (first, second) == (3, 3)
+    assert third in (1, 2)
+
+
 def test_files_and_links_are_kept(clean: Clean, sockets: Path, dead: int) -> None:
     target = sockets.parent / "target.sock"
     leave_socket(target)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import rpyc
-from harness import Running, clean_environment, debuggee_environment
+from harness import Running, clean_environment, debuggee_environment, run_python
 from hooked import SOURCES, make_environment, version
 
 #: Imports nothing, prints the names of its modules, and ends after a line on stdin.
@@ -115,6 +115,15 @@ def test_an_error_neither_stops_the_program_nor_prints_anything(
         (tmp_path / f"{name}.py").write_text(text)
     environment = clean_environment(PYSTUCK="127.0.0.1:0", PYTHONPATH=str(tmp_path))
     assert run(hooked, "print(1)", env=environment) == "1\n"
+
+
+def test_an_error_in_the_entry_point_is_not_raised() -> None:
+    code = (
+        "import json, sys, types, _pystuck_startup\n"
+        "sys.modules['_pystuck'] = types.SimpleNamespace(is_main_interpreter=lambda: 1 / 0)\n"
+        "print(json.dumps(_pystuck_startup.start()))\n"
+    )
+    assert run_python(code, PYSTUCK="127.0.0.1:0") is None
 
 
 def test_a_subinterpreter_does_not_import_pystuck(hooked: str, socket_dir: Path) -> None:
