@@ -147,7 +147,7 @@ static int handle_request(struct conn *c, struct message *m, struct rpyc_error *
     pthread_mutex_lock(&c->lock);
     c->was_asked = true;
     if (result == 0) {
-        result = serving_claim(&c->serving, c->env.bound, c->queue, m, handler, &s, err);
+        result = serving_claim(&c->serving, conn_envelope(c).bound, c->queue, m, handler, &s, err);
         ours = result > 0;
     }
     release_role(c);
@@ -174,6 +174,7 @@ static void pass_on(struct conn *c)
  * connection. */
 static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
 {
+    struct envelope env = conn_envelope(c);
     struct rpyc_error why;
     struct message m = {0};
     int result;
@@ -185,9 +186,8 @@ static enum rpyc_errcode read_and_handle(struct conn *c, deadline_t deadline)
         return why.code;
     }
     if (result == 0) {
-        pthread_mutex_lock(&c->lock);
-        result = message_parse(&m, &c->env, &why);
-        pthread_mutex_unlock(&c->lock);
+        result = message_parse(&m, &env, &why);
+        conn_set_envelope(c, env);
         brine_limit(&m.body, c->max_depth, c->max_items);
     }
     if (result == 0 && m.kind != MESSAGE_REQUEST) {
@@ -380,7 +380,7 @@ int conn_start(struct conn *c, struct outgoing *out, int64_t seq, struct pending
  * with c->lock held. */
 static bool has_come(const struct conn *c, const struct pending *p)
 {
-    return p ? p->done : c->env.generation != RPYC_GENERATION_AUTO;
+    return p ? p->done : conn_has_met(c);
 }
 
 /* Waits until has_come(c, p) is true. Serves requests of the peer meanwhile; this does not extend
@@ -397,7 +397,7 @@ static int wait_for(struct conn *c, const struct pending *p, deadline_t deadline
             return error_set(err, RPYC_ECANCELED, "the wait was cancelled");
         if (c->closed)
             return conn_closed_error(c, err);
-        if (serve_queued(c, p && c->env.bound))
+        if (serve_queued(c, p && conn_envelope(c).bound))
             continue;
         if (step(c, conn_next_check(c, deadline, cancellable), &why) < 0 &&
             why.code == RPYC_EINTERRUPT)

@@ -364,6 +364,8 @@ static bool take_wrapped_tuple(struct brine_reader *r, enum brine_type type,
     return take_u8(r, &tag) && take_tuple(r, tag, type, item);
 }
 
+#define SAFE_DIGITS 18 /* each int with this number of decimal digits fits an int64_t */
+
 /* Parses ASCII digits with an optional sign. *item becomes an INT if the number fits an int64_t,
  * else a BIGINT. */
 static bool parse_digits(struct brine_reader *r, const uint8_t *text, size_t len,
@@ -385,8 +387,11 @@ static bool parse_digits(struct brine_reader *r, const uint8_t *text, size_t len
             return brine_fail(r, "an int with characters other than digits");
         if (negative)
             digit = -digit;
-        fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
-               !__builtin_add_overflow(value, digit, &value);
+        if (len <= SAFE_DIGITS)
+            value = 10 * value + digit;
+        else
+            fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
+                   !__builtin_add_overflow(value, digit, &value);
     }
     item->type = BRINE_BIGINT;
     if (fits) {

@@ -33,8 +33,8 @@ int conn_new(struct conn **out, const struct stream *stream, const struct conn_c
     c->stream = taken;
     c->callbacks = callbacks;
     c->owner = owner;
-    c->env.generation = config ? config->generation : RPYC_GENERATION_AUTO;
-    c->env.bound = config && config->bound;
+    conn_set_envelope(c, config ? (struct envelope){config->generation, config->bound}
+                                : (struct envelope){0});
     c->stall_ms = config ? config->stall_ms : 0;
     frame_reader_init(&c->reader, config ? config->max_frame : 0);
     if (config && config->max_inflated)
@@ -61,6 +61,7 @@ void conn_unref(struct conn *c)
     turn_end(&c->turn);
     frame_reader_free(&c->reader);
     buffer_free(&c->spare);
+    serving_free(&c->serving);
     rpyc_error_clear(&c->why);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
@@ -215,17 +216,19 @@ int conn_fd(struct conn *c)
     return fd;
 }
 
-struct envelope conn_envelope(struct conn *c)
+struct envelope conn_envelope(const struct conn *c)
 {
-    struct envelope env;
+    unsigned packed = atomic_load(&c->envelope);
 
-    pthread_mutex_lock(&c->lock);
-    env = c->env;
-    pthread_mutex_unlock(&c->lock);
-    return env;
+    return (struct envelope){packed >> 1, packed & 1};
 }
 
-bool conn_has_met(struct conn *c)
+void conn_set_envelope(struct conn *c, struct envelope env)
+{
+    atomic_store(&c->envelope, (unsigned)env.generation << 1 | env.bound);
+}
+
+bool conn_has_met(const struct conn *c)
 {
     return conn_envelope(c).generation != RPYC_GENERATION_AUTO;
 }

@@ -122,12 +122,12 @@ bool conn_lost_fd(struct conn *c);
 int conn_fd(struct conn *c);
 
 /* Returns the envelope of the messages on this connection; all zeros if it is not known yet. */
-struct envelope conn_envelope(struct conn *c);
+struct envelope conn_envelope(const struct conn *c);
 
 /* conn_has_met returns true if the generation of the peer's messages is known. Before that, a
  * request is written in the envelope of rpyc 6. conn_meet waits for the peer's first message, which
  * shows the generation, and serves requests meanwhile. Errors are those of conn_request. */
-bool conn_has_met(struct conn *c);
+bool conn_has_met(const struct conn *c);
 int conn_meet(struct conn *c, deadline_t deadline, struct rpyc_error *err);
 
 /* True if the peer has sent a request. */

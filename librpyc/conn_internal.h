@@ -23,13 +23,15 @@ struct conn {
     unsigned max_depth; /* limits for each message: see conn_config */
     size_t max_items;
 
+    atomic_uint envelope; /* see conn_envelope; set by conn_new, then by the thread that has the
+                             read role */
+
     struct stream stream; /* used by the threads that have the read role and the send role; closed
                              with `lock` held */
 
     pthread_mutex_t lock;   /* guards the members down to `for_other` */
     pthread_cond_t changed; /* a reply arrived, a role became free, or the connection closed */
-    struct envelope env;
-    bool was_asked; /* the peer has sent a request */
+    bool was_asked;         /* the peer has sent a request */
     bool closed;
     struct rpyc_error why; /* why the connection was closed; RPYC_OK: no reason was given */
     int64_t next_seq;
@@ -79,6 +81,9 @@ int conn_lost_error(const struct rpyc_error *why, struct rpyc_error *err);
 int conn_closed_error(const struct conn *c, struct rpyc_error *err);
 
 bool conn_deadline_passed(deadline_t deadline);
+
+/* Sets what conn_envelope returns. Call in conn_new, or with the read role. */
+void conn_set_envelope(struct conn *c, struct envelope env);
 
 /* Returns the time by which more bytes of an incomplete message must be sent or received: stall_ms
  * from now, but at the latest `deadline`. */

@@ -21,11 +21,13 @@ static uint64_t served_thread(const struct conn *c)
 static void begin(struct conn *c, struct outgoing *out, enum message_kind kind, int64_t seq,
                   uint64_t recipient)
 {
+    struct envelope env = conn_envelope(c);
+
     out->buf = c->spare;
     out->sent = false;
     c->spare = BUFFER_INIT;
     out->threads = (struct thread_pair){(uint64_t)pthread_self(), recipient};
-    out->start = message_begin(&out->buf, &c->env, kind, seq, &out->threads);
+    out->start = message_begin(&out->buf, &env, kind, seq, &out->threads);
 }
 
 /* Frees a message, or keeps its memory in c->spare for the next one. */
@@ -72,7 +74,9 @@ void conn_request_begin_apart(struct conn *c, struct outgoing *out, enum handler
 /* Starts a request behind what `out` contains. */
 static void begin_next(struct conn *c, struct outgoing *out, enum handler handler, int64_t seq)
 {
-    out->start = message_begin(&out->buf, &c->env, MESSAGE_REQUEST, seq, &out->threads);
+    struct envelope env = conn_envelope(c);
+
+    out->start = message_begin(&out->buf, &env, MESSAGE_REQUEST, seq, &out->threads);
     put_handler(out, handler);
 }
 
@@ -107,8 +111,10 @@ void conn_reply_begin(struct conn *c, struct outgoing *out, const struct message
 void conn_reply_restart(struct conn *c, struct outgoing *out, const struct message *request,
                         enum message_kind kind)
 {
+    struct envelope env = conn_envelope(c);
+
     buffer_truncate(&out->buf, 0);
-    out->start = message_begin(&out->buf, &c->env, kind, request->seq, &out->threads);
+    out->start = message_begin(&out->buf, &env, kind, request->seq, &out->threads);
 }
 
 /* ---- The send role -------------------------------------------------------------------------- */

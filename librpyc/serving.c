@@ -54,10 +54,14 @@ static struct serving *required(const struct serving_table *t, const struct mess
 
 struct serving *serving_enter(struct serving_table *t, uint64_t peer_thread)
 {
-    struct serving *s = serving_is_full(t) ? NULL : calloc(1, sizeof(*s));
+    struct serving *s;
 
+    if (serving_is_full(t))
+        return NULL;
+    s = t->spare ? t->spare : malloc(sizeof(*s));
     if (!s)
         return NULL;
+    t->spare = NULL;
     s->thread = pthread_self();
     s->peer_thread = peer_thread;
     s->within = serving_of_thread(t, s->thread);
@@ -90,7 +94,14 @@ void serving_leave(struct serving_table *t, struct serving *s)
         queued_free(serving_dequeue(t, s, false));
     LIST_REMOVE(s, entry);
     t->count--;
-    free(s);
+    free(t->spare);
+    t->spare = s;
+}
+
+void serving_free(struct serving_table *t)
+{
+    free(t->spare);
+    t->spare = NULL;
 }
 
 /* ---- Queues --------------------------------------------------------------------------------- */

@@ -42,7 +42,11 @@ struct serving_table {
     LIST_HEAD(, serving) list; /* the latest first */
     unsigned count;
     size_t queued_bytes;
+    struct serving *spare; /* memory for the next entry; or NULL */
 };
+
+/* Frees the memory of a table without entries. */
+void serving_free(struct serving_table *t);
 
 /* Returns the innermost request that a thread is serving; NULL: none. */
 struct serving *serving_of_thread(const struct serving_table *t, pthread_t thread);

@@ -74,7 +74,7 @@ class Autotools(BuildHookInterface):
             included[str((stage / "lib" / LIBRARY).resolve())] = f"pystuck/{LIBRARY}"
         for path in (stage / "bin").iterdir():
             build_data["shared_scripts"][str(path)] = path.name
-        # Manuals, and completion in shells. Not as a directory, in which hatchling applies "exclude".
+        # Manuals and completions. Not as a directory, in which hatchling applies "exclude".
         for path in (stage / "share").rglob("*"):
             name = path.relative_to(stage)
             if path.is_file() and name.parts[1] != "doc":

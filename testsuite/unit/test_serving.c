@@ -437,4 +437,5 @@ TEST(a_request_may_end_before_a_request_within_it)
     assert_true(LIST_EMPTY(&t.list));
     assert_int_equal(t.count, 0);
     assert_int_equal(t.queued_bytes, 0);
+    serving_free(&t);
 }
