@@ -8,6 +8,7 @@
 #define OBJECTS_MAX   4096
 #define DETAIL_MAX    16
 #define ID_MAX        256
+#define SEARCHES_MAX  64 /* the most locks for whose holders other processes are searched */
 
 /* The objects of one process. id: "PID@HOST". */
 struct owner {
@@ -105,7 +106,7 @@ static bool find_holder(struct arena *arena, const struct owner *all, size_t cou
 bool share_locks(struct arena *arena, struct report_process *process)
 {
     struct owner all[PROCESSES_MAX];
-    size_t count = 1, i, j;
+    size_t count = 1, searches = 0, i, j;
 
     all[0] = (struct owner){process->id, process->objects.items, process->objects.count};
     for (i = 0; i < process->others.count && count < PROCESSES_MAX; i++) {
@@ -117,8 +118,11 @@ bool share_locks(struct arena *arena, struct report_process *process)
         for (j = 0; j < all[i].count && j < OBJECTS_MAX; j++) {
             struct report_object *o = &all[i].objects[j];
 
-            if (is_lock(o) && o->holder_status == HOLDER_NOT_KNOWN && o->holders.count == 0 &&
-                !find_holder(arena, all, count, i, o))
+            if (!is_lock(o) || o->holder_status != HOLDER_NOT_KNOWN || o->holders.count > 0)
+                continue;
+            if (++searches > SEARCHES_MAX)
+                return true;
+            if (!find_holder(arena, all, count, i, o))
                 return false;
         }
     }

@@ -59,26 +59,6 @@ static void read_one(struct report *r, size_t process, size_t index, int timeout
     r->processes.count = count;
 }
 
-/* Removes waits of threads that have run since they were read, so that the waits of all processes
- * are of the same moment. */
-static void check_waits(const struct report *r, size_t index)
-{
-    const struct report_process *p = &r->processes.items[index];
-    char folder[32];
-    size_t i;
-
-    snprintf(folder, sizeof(folder), "/proc/%d", (int)p->pid);
-    call_waits_check(folder, p->threads.items, p->threads.count);
-    for (i = 0; i < p->others.count; i++) {
-        const struct report_other *other = &p->others.items[i];
-
-        snprintf(folder, sizeof(folder), "/proc/%d", (int)other->pid);
-        call_waits_check(folder, other->threads.items, other->threads.count);
-    }
-}
-
-/* ---- The workers of a multiprocessing.Pool --------------------------------------------------- */
-
 /* True if the thread has not run since it was read, and does not run now. */
 static bool is_unmoved(const char *folder, const struct report_thread *t)
 {
@@ -86,6 +66,38 @@ static bool is_unmoved(const char *folder, const struct report_thread *t)
            procfs_thread_state(folder, (pid_t)t->native_id) == STATE_SLEEPING &&
            procfs_thread_switches(folder, (pid_t)t->native_id) == t->switches;
 }
+
+/* Removes waits for processes of threads that have run since they were read, so that the waits of
+ * all processes are of the same moment. Makes `switches` unknown of threads that wait for a lock of
+ * multiprocessing and have run since. */
+static void check_threads(int64_t pid, struct report_thread *threads, size_t count)
+{
+    char folder[32];
+    size_t i;
+
+    snprintf(folder, sizeof(folder), "/proc/%d", (int)pid);
+    call_waits_check(folder, threads, count);
+    for (i = 0; i < count; i++) {
+        if (threads[i].waits && text_is(threads[i].waits->kind, "semlock") &&
+            !is_unmoved(folder, &threads[i]))
+            threads[i].switches = REPORT_UNKNOWN;
+    }
+}
+
+static void check_waits(const struct report *r, size_t index)
+{
+    const struct report_process *p = &r->processes.items[index];
+    size_t i;
+
+    check_threads(p->pid, p->threads.items, p->threads.count);
+    for (i = 0; i < p->others.count; i++) {
+        const struct report_other *other = &p->others.items[i];
+
+        check_threads(other->pid, other->threads.items, other->threads.count);
+    }
+}
+
+/* ---- The workers of a multiprocessing.Pool --------------------------------------------------- */
 
 /* True if the thread takes part in computing the results of a Pool: it waits for a result, or sends
  * tasks, or receives results. */

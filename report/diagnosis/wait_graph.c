@@ -192,7 +192,7 @@ static bool depends_on_holders(const struct report_object *o)
     static const char *const single[] = {"lock", "rlock", "import", "flock", "buffer"};
     size_t i;
 
-    if (o->holder_status != HOLDER_KNOWN || object_detail(o, "elsewhere").data)
+    if (o->holder_status != HOLDER_KNOWN)
         return false;
     for (i = 0; i < sizeof(single) / sizeof(*single); i++) {
         if (text_is(o->kind, single[i]))
@@ -258,6 +258,22 @@ static bool depends_on(const struct wait_graph *g, const struct report_object *o
     return depends_on_holders(o) || (g->has_guesses && is_guessed(o));
 }
 
+/* True if the holder of the object is in another process than the object's waiters. */
+static bool is_elsewhere(const struct report_object *o)
+{
+    return object_detail(o, "elsewhere").data;
+}
+
+/* True if a node is a thread that waits for a lock of multiprocessing, and that had not run since
+ * it was read when the other processes had been read. So what it holds and what the threads of
+ * other processes hold is of the same moment. */
+static bool has_not_run(const struct wait_graph *g, size_t node)
+{
+    const struct report_thread *t = g->nodes[node].kind == NODE_THREAD ? g->nodes[node].item : NULL;
+
+    return t && t->waits && text_is(t->waits->kind, "semlock") && t->switches != REPORT_UNKNOWN;
+}
+
 static void add_holder_edges(struct wait_graph *g, size_t object)
 {
     struct wait_node *node = &g->nodes[object];
@@ -269,7 +285,8 @@ static void add_holder_edges(struct wait_graph *g, size_t object)
     for (i = 0; depends_on(g, o) && i < o->holders.count; i++) {
         holder = wait_graph_find(g, node->process, o->holders.items[i]);
         hold = holder != NO_NODE ? wait_graph_hold(g, holder, object) : NULL;
-        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT || !is_edge(g, hold)) {
+        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT || !is_edge(g, hold) ||
+            (is_elsewhere(o) && !has_not_run(g, holder))) {
             g->edge_count -= node->edges;
             node->edges = 0;
             return;
@@ -374,7 +391,12 @@ static size_t target_of(const struct wait_graph *g, size_t waiter)
     if (node->kind == NODE_THREAD && contradicts(g, node->item))
         return NO_NODE;
     target = wait_graph_find(g, node->process, wait->object);
-    return target == NO_NODE || may_take_again(g, waiter, target) ? NO_NODE : target;
+    if (target == NO_NODE || may_take_again(g, waiter, target))
+        return NO_NODE;
+    if (g->nodes[target].kind == NODE_OBJECT && is_elsewhere(g->nodes[target].item) &&
+        !has_not_run(g, waiter))
+        return NO_NODE;
+    return target;
 }
 
 /* Adds the edges of a task to the tasks that it awaits. Adds none if the wait ends by itself after

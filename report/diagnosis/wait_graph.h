@@ -16,7 +16,9 @@
  * * a wait that contradicts the kernel: the thread runs, or is in a system call other than futex.
  *   The kernel itself reports waits for processes
  * * a wait for data, or for room for data, if the report lacks Python threads of the processes
- * * an object whose holder is not known, or is in another process
+ * * an object whose holder is not known
+ * * a lock of multiprocessing whose holder is in another process, unless the waiter and the holder
+ *   both wait for such locks, and have not run while the processes were read
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
  *   Semaphore of which some permits may be held by code that the collector has not seen
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again

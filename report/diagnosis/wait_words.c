@@ -416,7 +416,8 @@ static const struct report_hold *hold_of(const struct wait_graph *g, const struc
 static const char *doubt_of(const struct wait_graph *g, const struct parts *p, bool is_certain)
 {
     const size_t shown = shown_of(&p->object->holders);
-    const char *doubt = object_detail(p->object, "elsewhere").data ? "apparently " : "";
+    const bool is_elsewhere = object_detail(p->object, "elsewhere").data;
+    const char *doubt = is_elsewhere && !is_certain ? "apparently " : "";
     size_t i;
 
     for (i = 0; i < shown; i++) {

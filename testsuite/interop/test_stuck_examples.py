@@ -373,6 +373,14 @@ waits for Event never to be set
 """,
 }
 
+#: The lines about a deadlock of two processes, of which either may come first.
+REASON_OF_SHARED_LOCKS = [
+    "  process N (python) (shared_locks.py:9) waits for multiprocessing lock second, held by "
+    "MainThread of this process",
+    "  MainThread (shared_locks.py:9) waits for multiprocessing lock second, held by process N "
+    "(python)",
+]
+
 #: Before 3.11, code objects have no qualified names.
 CONDITION_WAIT = "threading.Condition.wait" if sys.version_info >= (3, 11) else "threading.wait"
 
@@ -592,6 +600,20 @@ def test_the_reason_of_greenlets_is_named(start: Callable[..., list[str]], name:
     wait_until(are_there, "the conclusions", details=lambda: output)
 
 
+def test_a_deadlock_of_two_processes_by_their_locks_is_found(
+    start: Callable[[str], list[str]],
+) -> None:
+    arguments, output = start("shared_locks.py"), ""
+
+    def is_there() -> bool:
+        nonlocal output
+        output = conclusions(pystuck(*arguments).stdout)
+        lines = output.splitlines()
+        return output.startswith("DEADLOCK: ") and set(REASON_OF_SHARED_LOCKS) <= set(lines)
+
+    wait_until(is_there, "the deadlock", details=lambda: output)
+
+
 needs_loops = pytest.mark.skipif(
     "PYSTUCK_LOOPS" not in os.environ, reason="trio and uvloop need PYSTUCK_SLOW=1"
 )
@@ -632,4 +654,5 @@ def test_each_program_has_a_reason() -> None:
         *REASONS_OF_TASKS,
         *REASONS_OF_GREENLETS,
         *REASONS_OF_TRIO,
+        "shared_locks.py",
     }
