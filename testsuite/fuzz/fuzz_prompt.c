@@ -261,8 +261,9 @@ struct editor {
 static struct editor editor;
 static const char *const *typed; /* the next line to type */
 
-struct editor *editor_open(const struct editor_watch *watch)
+struct editor *editor_open(const struct editor_watch *watch, const char **why)
 {
+    *why = NULL;
     editor = (struct editor){.watch = *watch};
     return &editor;
 }
