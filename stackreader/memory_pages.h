@@ -12,9 +12,7 @@
 #define PAGE_BYTES    4096
 #define PAGES_KEPT    1024 /* a power of 2 */
 #define PAGES_AT_ONCE 64   /* the most pages that one read may need; larger reads keep no copies */
-#define PAGES_COPIES                                                                               \
-    (PAGES_KEPT / 2 + PAGES_AT_ONCE) /* the most pages of which there are copies                   \
-                                      */
+#define PAGES_COPIES  (PAGES_KEPT / 2 + PAGES_AT_ONCE) /* the most copies of pages */
 
 /* A page. There is a copy of the page if `generation` is equal to that of struct memory_pages. */
 struct kept_page {
