@@ -65,6 +65,15 @@ def test_a_program_without_logging_prints_nothing(taken_port: int) -> None:
     assert attempt(port=taken_port, configured=False) == ["None", "", 0]
 
 
+def test_the_logger_gets_one_handler_that_prints_nothing() -> None:
+    code = (
+        "import json, logging, pystuck\n"
+        "for _ in range(3): pystuck.run_server(unix_socket='/nowhere/s', on_error='warn')\n"
+        "print(json.dumps(list(map(str, logging.getLogger('pystuck').handlers))))\n"
+    )
+    assert run_python(code) == ["<NullHandler (NOTSET)>"]
+
+
 def test_an_invalid_argument_is_an_error_nevertheless() -> None:
     assert attempt(port="x")[0].startswith("TypeError: invalid port 'x'")
     assert attempt(prot=1)[0].startswith("TypeError: run_server() got an unexpected keyword")

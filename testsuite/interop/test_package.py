@@ -473,6 +473,56 @@ def copied(site: Path) -> str:
     return str(site)
 
 
+#: Calls main() and run_client() while execv() and subprocess.run() only note how they are called.
+CALLED = """
+import json, os, signal, sys, threading, types
+import pystuck
+from pystuck import _client
+
+class Stream:
+    def flush(self):
+        flushed.append(self)
+
+def is_default(*numbers):
+    return [signal.getsignal(number) == signal.SIG_DFL for number in numbers]
+
+def execv(path, argv):
+    found["main"] = [argv, is_default(signal.SIGPIPE, signal.SIGXFSZ), len(flushed)]
+
+def run(argv, check):
+    handlers.append(signal.getsignal(signal.SIGINT))
+    return types.SimpleNamespace(returncode=len(flushed))
+
+found, flushed, handlers, statuses = {}, [], [], []
+os.execv, _client.subprocess.run, sys.argv = execv, run, ["x", "--help"]
+out, sys.stdout, sys.stderr = sys.stdout, Stream(), Stream()
+pystuck.main()
+usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+statuses.append(pystuck.run_client())
+ignored = signal.signal(signal.SIGINT, usual)
+thread = threading.Thread(target=lambda: statuses.append(pystuck.run_client()))
+thread.start()
+thread.join()
+found["run"] = [statuses, [handler == signal.SIG_IGN for handler in (*handlers, ignored)]]
+with open(os.environ["PROGRAM"], "wb") as file:
+    file.write(b"\\x7fELF")
+found["program"] = []
+for mode in (0o600, 0o700):
+    os.chmod(file.name, mode)
+    found["program"].append(_client._is_program(file.name))
+sys.stdout = out
+print(json.dumps(found))
+"""
+
+
+def test_the_client_gets_usual_signals_and_what_was_printed(tmp_path: Path) -> None:
+    assert run_python(CALLED, PROGRAM=str(tmp_path / "program")) == {
+        "main": [["pystuck", "--help"], [True, True], 2],
+        "run": [[3, 4], [True, False, True]],
+        "program": [False, True],
+    }
+
+
 def test_a_missing_client_is_an_error_that_names_the_path(tmp_path: Path) -> None:
     where = {"PATH": str(tmp_path / "empty"), "PYTHONPATH": copied(tmp_path / "package")}
     done = run_code(MAIN, **where)

@@ -175,6 +175,17 @@ def test_a_server_that_cannot_start_in_a_child_prints_nothing_and_stops_no_other
     assert run_python(FAILED, str(tmp_path / "s")) == [None]
 
 
+def test_a_server_that_children_cannot_follow_is_closed(socket_dir: Path) -> None:
+    code = (
+        "import json, os, sys, pystuck\n"
+        "def fail(*arguments): raise MemoryError\n"
+        "pystuck._follow_fork.follow = fail\n"
+        "try: pystuck.run_server(unix_socket=sys.argv[1] + '/{pid}', follow_fork=True)\n"
+        "except MemoryError: print(json.dumps(os.listdir(sys.argv[1])))\n"
+    )
+    assert run_python(code, str(socket_dir)) == []
+
+
 def test_a_grandchild_by_fork_serves_as_well(socket_dir: Path) -> None:
     code = (
         "import json, os, sys\n"

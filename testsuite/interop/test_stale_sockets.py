@@ -122,6 +122,8 @@ def test_the_path_of_sockets_may_have_any_form(socket_dir: Path, dead: int) -> N
 
 #: Starts servers: with an abstract path; while no entries of a directory may be checked; and while
 #: another process removes the first entry that is checked. Prints the number of files each time.
+#: Then prints whether a server starts although the directory cannot be checked, and whether a
+#: number that is too long counts as a pid.
 LOOKS = """
 import json, os, sys
 import pystuck
@@ -142,7 +144,11 @@ def vanish(entry, pattern):
     return is_stale(entry, pattern)
 _stale_sockets._is_stale = vanish
 pystuck.run_server(unix_socket=path).close()
-print(json.dumps([*found, count()]))
+found.append(count())
+_stale_sockets.remove = None
+found.append(not pystuck.run_server(unix_socket=path).closed)
+found.append(_stale_sockets._pattern("{pid}.sock").fullmatch("1234567890.sock") is not None)
+print(json.dumps(found))
 """
 
 
@@ -152,9 +158,10 @@ def test_only_some_entries_of_the_directory_are_checked(socket_dir: Path, dead: 
     before = subprocess.Popen(["true"])
     before.wait()
     leave_socket(socket_dir / f"{before.pid}.sock")
-    first, second, third = run_python(LOOKS, str(socket_dir))
+    first, second, third, starts, is_pid = run_python(LOOKS, str(socket_dir))
     assert (first, second) == (3, 3)
     assert third in (1, 2)
+    assert (starts, is_pid) == (True, False)
 
 
 def test_files_and_links_are_kept(clean: Clean, sockets: Path, dead: int) -> None:
