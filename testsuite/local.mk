@@ -157,9 +157,13 @@ testsuite_unit_test_stackreader_SOURCES = \
 testsuite_unit_test_stackreader_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/stackreader
 testsuite_unit_test_stackreader_LDADD = stackreader/libstackreader.la report/libreport.la $(LDADD)
 
-# Of the extension, what knows no Python.
-testsuite_unit_test_log_limit_SOURCES = testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
-testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pystuck_ext
+# Of the extension, what calls no Python.
+testsuite_unit_test_log_limit_SOURCES = \
+	testsuite/unit/test_gil_held.c pystuck_ext/gil_held.c \
+	testsuite/unit/test_log_limit.c pystuck_ext/log_limit.c
+testsuite_unit_test_log_limit_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS) $(QUEUE_CFLAGS) \
+	-I$(top_srcdir)/pystuck_ext -I$(top_srcdir)/stackreader
+testsuite_unit_test_log_limit_LDADD = procfs/libprocfs.la report/libreport.la $(LDADD)
 
 # TLS, with librpyc-ssl linked: nothing that is installed is loaded instead.
 if HAVE_OPENSSL
