@@ -121,7 +121,8 @@ static bool any_waits(const struct turns *turns, const struct turn *before)
 }
 
 /* Waits until the turn is free and t is next. Returns false if the deadline has passed or turn_stop
- * was called. Call with the lock held. */
+ * was called. Then another connection has the turn, or waits and is before t in the queue. It wakes
+ * up the connections behind t when it releases the turn. Call with the lock held. */
 static bool wait_until_free(struct turn *t, deadline_t until)
 {
     struct turns *turns = t->turns;
@@ -157,8 +158,6 @@ bool turn_take(struct turn *t, deadline_t until)
         leave(t);
         turns->owner = t;
         atomic_store(&t->has, true);
-    } else {
-        pthread_cond_broadcast(&turns->changed); /* other connections do not wait for t any more */
     }
     pthread_mutex_unlock(&turns->lock);
     return has;

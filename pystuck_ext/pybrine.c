@@ -131,7 +131,6 @@ static int dump_slice(struct buffer *out, PyObject *obj)
 
 static int dump_container(struct buffer *out, PyObject *obj)
 {
-    size_t start = out->len;
     int result;
 
     if (Py_EnterRecursiveCall(" while boxing a value"))
@@ -143,8 +142,6 @@ static int dump_container(struct buffer *out, PyObject *obj)
     else
         result = dump_frozenset(out, obj);
     Py_LeaveRecursiveCall();
-    if (result == 0 && !out->failed)
-        out->len = start;
     return result;
 }
 

@@ -9,10 +9,10 @@
 #include "brine.h"
 #include "ext.h"
 
-/* Appends obj as brine. Returns 1 if obj was appended. Returns 0 and appends nothing if obj cannot
- * be sent by value. Returns -1 with an exception for an int with more digits than
- * sys.get_int_max_str_digits(), for a str with a lone surrogate, for too many nested tuples, and if
- * there is no memory. */
+/* Appends obj as brine. Returns 1 if obj was appended. Returns 0 if obj cannot be sent by value; a
+ * part of obj may have been appended, which the caller removes. Returns -1 with an exception for an
+ * int with more digits than sys.get_int_max_str_digits(), for a str with a lone surrogate, for too
+ * many nested tuples, and if there is no memory. */
 int ps_dump(struct buffer *out, PyObject *obj);
 
 /* Reads a value: a new reference. Returns NULL with an exception. If r->failed is RPYC_ELIMIT, the
