@@ -68,6 +68,7 @@ static const struct {
     [CLASS_CONDITION] = {"threading", "Condition"},
     [CLASS_SEMAPHORE] = {"threading", "Semaphore"},
     [CLASS_SEMLOCK] = {"multiprocessing.synchronize", "SemLock"},
+    [CLASS_SHARED_CONDITION] = {"multiprocessing.synchronize", "Condition"},
     [CLASS_EXIT_STACK] = {"contextlib", "_BaseExitStack"},
     [CLASS_CONTEXT_MANAGER] = {"contextlib", "_GeneratorContextManagerBase"},
 };

@@ -86,8 +86,9 @@ enum stdlib_function {
 enum stdlib_class {
     CLASS_CONDITION,
     CLASS_SEMAPHORE,
-    CLASS_SEMLOCK,         /* multiprocessing.synchronize.SemLock */
-    CLASS_EXIT_STACK,      /* contextlib._BaseExitStack */
+    CLASS_SEMLOCK,          /* multiprocessing.synchronize.SemLock */
+    CLASS_SHARED_CONDITION, /* multiprocessing.synchronize.Condition */
+    CLASS_EXIT_STACK,       /* contextlib._BaseExitStack */
     CLASS_CONTEXT_MANAGER, /* contextlib._GeneratorContextManagerBase: what @contextmanager makes */
     CLASSES
 };

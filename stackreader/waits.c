@@ -567,6 +567,9 @@ static void add_manager(const struct gathering *g, uint64_t manager, size_t fram
 
     if (depth > MANAGER_DEPTH_MAX)
         return;
+    if (kind == LOCK_NONE && stdlib_is_a(g->py, g->stdlib, manager, CLASS_SHARED_CONDITION) &&
+        attribute_find(g->py, manager, "_lock", &lock))
+        manager = lock;
     if (kind == LOCK_CONDITION) {
         if (!attribute_find(g->py, manager, "_lock", &lock))
             return;

@@ -295,7 +295,7 @@ static bool add_processes(const struct noting *n, report_texts *notes, size_t no
         holder = wait_graph_find(n->g, process, object->holders.items[i]);
         if (holder == NO_NODE || n->g->nodes[holder].kind != NODE_PROCESS)
             continue;
-        other_words_put(&activity, n->g, holder);
+        put_activity_once(&activity, n, holder);
         skipped = activity.len > start && memcmp(activity.data, ", which", start) == 0 ? start : 0;
         if (activity.len == 0)
             continue;
