@@ -72,8 +72,8 @@ def pids(hooked: str, runtime: Path) -> Iterator[dict[str, int]]:
         assert program.stderr() == ""
     finally:
         program.kill()
-        for how in ("daemon", "C's fork", "child of C's fork"):
-            if how in pids:
+        for how in pids.keys() & {"daemon", "C's fork", "child of C's fork"}:
+            with contextlib.suppress(ProcessLookupError):  # killed with the program's group
                 os.kill(pids[how], signal.SIGKILL)
 
 
