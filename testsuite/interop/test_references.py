@@ -9,7 +9,7 @@ a debug Python detect it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from harness import Debuggee, wait_until
@@ -151,6 +151,41 @@ def test_an_exception_that_empties_what_is_made_of_it(client: Any, name: str) ->
 
 
 # ---- Types ---------------------------------------------------------------------------------------
+
+
+#: A class whose objects are no exceptions, and one that is no exception class. `name_of` calls a
+#: function of the client.
+ODD = """
+ran = []
+module("odd", "class Odd(Exception):\\n    def __new__(cls): return 5").ran = ran
+exec("class Plain:\\n    def __init_subclass__(cls): ran.append(cls)", vars(sys.modules["odd"]))
+def name_of(call):
+    try: call()
+    except BaseException as error: return type(error).__name__
+def count():
+    gc.collect()
+    return sum(each.__module__.endswith("vinegar/odd") for each in Exception.__subclasses__())
+"""
+
+
+def test_an_exception_of_a_class_that_is_not_one_is_of_a_stand_in(client: Any) -> None:
+    """The stand-ins for the classes that a client names are not kept for ever."""
+    client.execute(ODD)
+    name_of = client.namespace["name_of"]
+
+    def name_for(name: str) -> str:
+        cls = type(name, (Exception,), {"__module__": "odd"})
+
+        def call() -> NoReturn:
+            raise cls
+
+        return name_of(call)
+
+    assert [name_for(name) for name in ("Odd", "Plain")] == ["odd.Odd", "odd.Plain"]
+    assert client.eval("ran == []")
+    for number in range(1000):
+        name_for(f"Error{number}")
+    assert client.eval("count()") <= 1000
 
 
 @pytest.mark.parametrize(
