@@ -167,7 +167,7 @@ static void put_text(struct buffer *out, const struct making *m, size_t actors_o
 {
     const size_t actors = count_actors(m->g, m->path, m->length);
 
-    sentence_put(out, m->g->has_guesses ? "perhaps a deadlock: " : "DEADLOCK: ");
+    sentence_put(out, m->g->has_guesses ? "not known whether this is a deadlock: " : "DEADLOCK: ");
     if (actors == 1)
         put_self(out, m);
     else

@@ -12,8 +12,10 @@
  * was started last, which probably closed the cycle. Of a long cycle, only the first threads are
  * shown.
  *
- * A second kind of finding is about a cycle for which it is a guess that a thread holds a lock. Its
- * text begins with "perhaps a deadlock: ", and its certainty is CERTAINTY_LIKELY.
+ * A second kind of finding is about a cycle for which it is a guess that a thread holds a lock. Any
+ * thread may release a Lock that was taken by acquire(), so the facts do not show whether such a
+ * cycle can end. The text begins with "not known whether this is a deadlock: ", and the certainty
+ * is CERTAINTY_LIKELY.
  *
  * A third kind of finding is about an object for which threads wait, but which no living thread
  * can release, because its holder has ended, or exists only in the parent process.

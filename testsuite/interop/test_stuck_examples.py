@@ -147,7 +147,7 @@ Event to be set
   # waits for an Event to be set
 """,
     "acquired.py": """\
-perhaps a deadlock: rotate -> change -> rotate
+not known whether this is a deadlock: rotate -> change -> rotate
   rotate (acquired.py:20) waits for Lock table, perhaps held by change since acquired.py:9
   change (acquired.py:11) waits for Lock log, perhaps held by rotate since acquired.py:18
   # waits for an Event to be set
@@ -169,7 +169,7 @@ DEADLOCK: b-to-a -> a-to-b -> b-to-a
   # in the deadlock above: waits for Lock target, held by a-to-b since rows.py:12
 """,
     "rows_twin.py": """\
-perhaps a deadlock: b-to-a -> a-to-b -> b-to-a
+not known whether this is a deadlock: b-to-a -> a-to-b -> b-to-a
   b-to-a (rows_twin.py:14) waits for Lock target, perhaps held by a-to-b since rows_twin.py:12
   a-to-b (rows_twin.py:14) waits for Lock target, perhaps held by b-to-a since rows_twin.py:12
   # waits for an Event to be set
@@ -211,7 +211,7 @@ timeout_twin.py:9
 Lock a; the wait has a timeout
 """,
     "signal_twin.py": """\
-perhaps a deadlock: waiter -> MainThread -> waiter
+not known whether this is a deadlock: waiter -> MainThread -> waiter
   waiter (signal_twin.py:11) waits for Lock other, perhaps held by MainThread since \
 signal_twin.py:15
   MainThread (signal_twin.py:18) waits for Lock lock, apparently held by waiter since \
