@@ -27,6 +27,7 @@
 #include "connect/explain.h"
 #include "connect/find.h"
 #include "connect/listing.h"
+#include "connect/state.h"
 #include "connect/stale_sockets.h"
 #include "options.h"
 #include "process.h"
@@ -54,9 +55,9 @@ enum { EXIT_USAGE = 2, EXIT_NO_SERVER = 2 };
  * stacks are printed. */
 #define SCRIPT_WAIT_MS 1000
 
-/* How long to wait for a server's answer, in ms, if the stacks can also be read from outside,
- * without the server. Used if no prompt or code needs the server, and if --timeout is not given. */
-#define OUTSIDE_AFTER_MS 3000
+/* How long to wait for the answer of each server of a family, in ms. After that, the stacks are
+ * read from outside, without the server. Used if --timeout is not given. */
+#define OUTSIDE_AFTER_MS 1500
 
 /* How much memory malloc() gets from the kernel at a time, in bytes. */
 #define MALLOC_STEP (512 * 1024)
@@ -184,28 +185,61 @@ static bool report_gil(const struct options *options, const struct rpyc_error *e
     return true;
 }
 
-/* ---- Processes that are read from outside ---------------------------------------------------- */
-
-/* True if a server may exist but did not answer. In this case, the stacks are read from outside.
- * False if pystuck has refused the server, or if the server has refused pystuck. */
-static bool is_silent(const struct rpyc_error *err)
+/* True if a prompt must be opened: the options allow it, and standard input and output are
+ * terminals. */
+static bool is_prompt_wanted(const struct options *options)
 {
-    return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
+    return options->prompt && !is_json(options) && options->code_count == 0 &&
+           isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
-/* Call after the stacks of a process were read from outside. If has_server is true, prints that the
- * server of the process does not answer. Otherwise, prints why the process has no server. */
-static void report_outside(pid_t pid, bool has_server, const struct outside *outside,
-                           const struct rpyc_error *err)
+/* ---- Processes that are read from outside ---------------------------------------------------- */
+
+/* True if the stacks may be read from outside although the process has a server: the server did not
+ * answer, or root has refused it because it belongs to another user. False if the server has
+ * refused pystuck, or if --server-user has refused the server. */
+static bool may_go_round(const struct options *options, const struct rpyc_error *err)
+{
+    bool is_silent = err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
+
+    return is_silent || (err->code == RPYC_EINVAL && !options->pid && !options->trust.has_user);
+}
+
+/* If it is certain why the server of a process does not answer, prints why. */
+static void report_state(pid_t pid)
+{
+    CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
+    char state[STATE_TEXT_SIZE];
+    struct servers found;
+
+    if (find_of_process(&found, pid, &err) == 0 && state_describe(&found.all[0], state))
+        complain("process %d (%.*s) %s", (int)pid, find_brief(found.all[0].command),
+                 found.all[0].command, state);
+    find_free(&found);
+}
+
+/* Call after the stacks of a process were read from outside. If has_server is true, prints why the
+ * stacks are not from the server of the process. Otherwise, prints why the process has no server.
+ * err: the error of the connection to the server; NULL: the connection still waits. */
+static void report_outside(const struct options *options, pid_t pid, bool has_server,
+                           const struct outside *outside, const struct rpyc_error *err)
 {
     char why[NO_SERVER_TEXT_SIZE];
 
     if (outside->also[0])
         complain("%s", outside->also);
+    if (has_server && err && err->code == RPYC_EINVAL) {
+        complain("%s. The stacks were read from outside the process", err->text);
+        return;
+    }
     if (has_server) {
-        complain("the server of process %d does not answer (%s): the stacks were read from outside "
-                 "the process",
-                 (int)pid, err->text);
+        report_state(pid);
+        complain("the server of process %d does not answer: the stacks were read from outside the "
+                 "process%s",
+                 (int)pid,
+                 !err && is_prompt_wanted(options)
+                     ? "; the prompt opens when the server answers, Ctrl-C exits"
+                     : "");
         return;
     }
     no_server_explain(pid, outside->has_pystuck, why);
@@ -331,26 +365,27 @@ static int report_unreadable(const struct options *options, const struct outside
     return failure_of(outside);
 }
 
-/* Call if the connection to the server of a process failed with *err. Reads the stacks from outside
- * if the process has no server, or if its server does not answer. Returns false if nothing was
- * printed. */
-static bool show_outside(const struct options *options, const struct rpyc_error *err, int *status)
+/* Call if the connection to the server of the process pid failed with *err, or if the connection
+ * still waits; then err is NULL. Reads the stacks from outside if the process has no server, or if
+ * may_go_round() allows it. Returns false if nothing was printed. */
+static bool show_outside(const struct options *options, pid_t pid, const struct rpyc_error *err,
+                         int *status)
 {
     struct report report __attribute__((cleanup(report_free)));
     struct outside outside;
-    bool silent = find_is_served(options->pid);
+    bool has_server = find_is_served(pid);
 
     report_init(&report, STACKS_MEMORY_MAX);
-    if (silent && !is_silent(err))
+    if (has_server && err && !may_go_round(options, err))
         return false;
-    if (outside_read(&report, options->pid, options->timeout_ms, options->locals, &outside) ==
+    if (outside_read(&report, pid, options->timeout_ms, options->locals, &outside) ==
         OUTSIDE_READ) {
         if (!options->seen || stacks_seen_is_first(options->seen))
-            report_outside(options->pid, silent, &outside, err);
+            report_outside(options, pid, has_server, &outside, err);
         *status = others_conclude(&report, 0) ? print_all(&report, options) : EXIT_FAILURE;
         return true;
     }
-    if (silent)
+    if (has_server || !options->pid)
         return false;
     *status = report_unreadable(options, &outside);
     return true;
@@ -383,14 +418,6 @@ static int show_stacks(rpyc_conn *conn, const struct options *options)
         return EXIT_SUCCESS;
     }
     return print_report(&report.processes.items[0], options);
-}
-
-/* True if a prompt must be opened: the options allow it, and standard input and output are
- * terminals. */
-static bool is_prompt_wanted(const struct options *options)
-{
-    return options->prompt && !is_json(options) && options->code_count == 0 &&
-           isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* True if standard input may contain a script. */
@@ -453,23 +480,65 @@ static bool is_early(const struct options *options)
            is_prompt_wanted(options);
 }
 
-/* Connects. If the connection fails, *conn is NULL. In this case, if the options name a process
- * whose stacks were to be printed, calls show_outside() to print them. If show_outside() is not
- * called or prints nothing, prints why the connection failed. Returns the exit status. */
-static int open_connection(rpyc_conn **conn, const struct options *options)
+/* The stacks that were read from outside while the client connected. */
+struct meanwhile {
+    const struct options *options;
+    bool shown; /* they were printed */
+    int status; /* the exit status, if they were printed */
+};
+
+/* Prints the stacks of a process whose server does not answer. See struct silence. */
+static bool show_meanwhile(pid_t pid, bool *told, void *arg)
+{
+    struct meanwhile *m = arg;
+
+    *told = m->shown = show_outside(m->options, pid, NULL, &m->status);
+    return !m->shown || is_prompt_wanted(m->options);
+}
+
+/* Returns the process of this machine whose server the options name; 0: none was found. */
+static pid_t find_process(const struct options *options)
+{
+    const struct address address = connect_address(options);
+    const struct server *s;
+    struct servers found;
+    pid_t pid;
+
+    if (options->pid)
+        return options->pid;
+    find_all(&found);
+    s = find_at(&found, &address);
+    pid = s ? s->pid : 0;
+    find_free(&found);
+    return pid;
+}
+
+/* Connects. If the server does not answer, and its stacks were to be printed, prints the stacks as
+ * they are read from outside, and sets options->stacks to CHOICE_NO. Then a prompt may still wait
+ * for the answer. If the connection fails, *conn is NULL. In this case, if no stacks were printed,
+ * prints why the connection failed. Returns the exit status. */
+static int open_connection(rpyc_conn **conn, struct options *options)
 {
     CLEAN_ERROR struct rpyc_error err = RPYC_ERROR_INIT;
     const struct stacks_wish wish = wish_of(options);
+    struct meanwhile meanwhile = {options, false, EXIT_SUCCESS};
+    const struct silence silence = {show_meanwhile, &meanwhile};
     bool early = is_early(options);
-    int status;
-    int result = early ? stacks_connect(conn, options, &wish, &err)
-                       : connect_server(conn, options, NULL, &err);
+    bool outside = early && options->code_count == 0 && options->stacks != CHOICE_NO;
+    pid_t pid;
+    int result = early ? stacks_connect(conn, options, &wish, outside ? &silence : NULL, &err)
+                       : connect_server(conn, options, NULL, NULL, &err);
 
-    if (result == 0)
+    if (result == 0) {
+        if (meanwhile.shown)
+            options->stacks = CHOICE_NO;
         return EXIT_SUCCESS;
-    if (early && options->pid && options->code_count == 0 && options->stacks != CHOICE_NO &&
-        show_outside(options, &err, &status))
-        return status;
+    }
+    if (meanwhile.shown && !is_prompt_wanted(options))
+        return meanwhile.status;
+    if (outside && !meanwhile.shown && (pid = find_process(options)) != 0 &&
+        show_outside(options, pid, &err, &meanwhile.status))
+        return meanwhile.status;
     if (!early && report_gil(options, &err))
         return EXIT_FAILURE;
     return report_no_connection(options, &err);
@@ -492,7 +561,7 @@ static void add_process(const struct options *options, pid_t pid, struct report 
     one.pid = pid;
     one.connect_ms = OUTSIDE_AFTER_MS;
     wish.others = false; /* most of them are in the family, too */
-    if (find_is_served(pid) && stacks_connect(&conn, &one, &wish, &err) == 0 &&
+    if (find_is_served(pid) && stacks_connect(&conn, &one, &wish, NULL, &err) == 0 &&
         stacks_fetch(conn, &wish, 0, report, &err) == 0)
         return;
     report->processes.count = count; /* without the process if it was read only in part */
@@ -627,12 +696,13 @@ static int show_family(const struct options *options)
  * next round. Returns the exit status. */
 static int show_once(rpyc_conn **conn, const struct options *options)
 {
+    struct options once = *options;
     int status;
 
     if (options->subprocesses)
         return show_family(options);
     if (!*conn) {
-        status = open_connection(conn, options);
+        status = open_connection(conn, &once);
         if (!*conn)
             return status;
     }
@@ -664,8 +734,6 @@ static int run(const struct options *given)
     tls_files_warn(&options);
     if (options.pid)
         options.pid = process_of_thread(options.pid);
-    if (options.pid && is_early(&options) && !is_prompt_wanted(&options))
-        options.connect_ms = OUTSIDE_AFTER_MS;
     if (options.watch_ms)
         return show_again(&options);
     if (options.subprocesses)

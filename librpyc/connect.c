@@ -183,14 +183,15 @@ static int ask_over(struct attempt *a, const struct stream *s, struct envelope e
     return 0;
 }
 
-/* Calls options->on_silence if the time a->silence has passed. Also sets a->silence to
- * DEADLINE_NEVER, so that on_silence is called only once. */
+/* Calls options->on_silence if the time a->silence has passed. If it returns false, the deadline is
+ * now. Also sets a->silence to DEADLINE_NEVER, so that on_silence is called only once. */
 static void report_silence(struct attempt *a)
 {
     if (!has_passed(a->silence))
         return;
     a->silence = DEADLINE_NEVER;
-    a->options->on_silence(a->options->on_silence_arg);
+    if (!a->options->on_silence(a->options->on_silence_arg))
+        a->deadline = deadline_in(0);
 }
 
 /* Connects s to the target. If s is not connected at the time a->silence, calls options->on_silence
@@ -202,6 +203,8 @@ static int open_patiently(struct stream *s, struct attempt *a, struct rpyc_error
     if (err->sys_errno != ETIMEDOUT || !has_passed(a->silence) || has_passed(a->deadline))
         return -1;
     report_silence(a);
+    if (has_passed(a->deadline))
+        return -1;
     rpyc_error_clear(err);
     return open_stream(s, a->to, a->deadline, err);
 }

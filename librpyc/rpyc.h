@@ -244,8 +244,9 @@ struct rpyc_options {
     rpyc_value *early_args;
 
     /* May be NULL. Called once if the server has not answered when silence_ms have passed since the
-     * start of connecting, for instance to tell the user. Connecting goes on. */
-    void (*on_silence)(void *arg);
+     * start of connecting, for instance to tell the user. If it returns true, connecting goes on;
+     * otherwise connecting fails with RPYC_ETIMEOUT. */
+    bool (*on_silence)(void *arg);
     void *on_silence_arg;
     int silence_ms;
 };

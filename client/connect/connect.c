@@ -28,6 +28,13 @@ struct address connect_address(const struct options *options)
                             .trust = &options->trust};
 }
 
+/* The argument of on_silence(). */
+struct silent {
+    const struct address *address;
+    pid_t pid; /* the server's process; 0: not known yet */
+    const struct silence *silence;
+};
+
 /* Tries to connect to the servers of the process options->pid, until one accepts. All these servers
  * are pystuck servers, so they speak rpyc 6. */
 static int connect_process(rpyc_conn **out, const struct options *options, struct rpyc_options *how,
@@ -47,7 +54,7 @@ static int connect_process(rpyc_conn **out, const struct options *options, struc
             rpyc_error_clear(err);
             find_address(&address, &text, &found.all[i]);
             address.trust = &options->trust;
-            how->on_silence_arg = &address;
+            ((struct silent *)how->on_silence_arg)->address = &address;
             result = dial_server(out, &address, how, err);
         }
     }
@@ -69,27 +76,38 @@ static bool is_pystuck(void *arg)
     return result;
 }
 
-/* If the server is a pystuck server of this machine, prints why it does not answer. The client
- * still waits for the answer. */
-static void report_silence(void *arg)
+/* Prints why a pystuck server does not answer. */
+static void report_silence(const struct server *s, const struct address *address)
 {
-    const struct address *address = arg;
     char where[SILENCE_WHERE_SIZE], state[STATE_TEXT_SIZE], line[STATE_TEXT_SIZE + 512];
+
+    address_describe(where, sizeof(where), address);
+    state_describe(s, state);
+    snprintf(line, sizeof(line), "no answer yet from %s: process %d (%.*s) %s", where, (int)s->pid,
+             find_brief(s->command), s->command, state);
+    fputs("pystuck: ", stderr);
+    text_print(stderr, line, strlen(line));
+    fputc('\n', stderr);
+}
+
+/* If the server is a pystuck server of this machine, calls the caller's silence->call, or prints
+ * why the server does not answer. Returns true if the client must wait further. */
+static bool on_silence(void *arg)
+{
+    const struct silent *silent = arg;
+    const struct silence *silence = silent->silence;
+    bool goes_on = true, told = false;
     const struct server *s;
     struct servers found;
 
     find_likely(&found);
-    s = find_at(&found, address);
-    if (s) {
-        address_describe(where, sizeof(where), address);
-        state_describe(s, state);
-        snprintf(line, sizeof(line), "no answer yet from %s: process %d (%.*s) %s", where,
-                 (int)s->pid, find_brief(s->command), s->command, state);
-        fputs("pystuck: ", stderr);
-        text_print(stderr, line, strlen(line));
-        fputc('\n', stderr);
-    }
+    s = find_at(&found, silent->address);
+    if (silence && (silent->pid || (s && s->is == SERVER_IS_OWN)))
+        goes_on = silence->call(silent->pid ? silent->pid : s->pid, &told, silence->arg);
+    if (s && !told)
+        report_silence(s, silent->address);
     find_free(&found);
+    return goes_on;
 }
 
 /* Returns how long a server may be silent before the user is told, in ms. Returns 0 if --timeout is
@@ -101,9 +119,11 @@ static int silence_ms(const struct options *options)
 }
 
 int connect_server(rpyc_conn **out, const struct options *options,
-                   const struct early_request *early, struct rpyc_error *err)
+                   const struct early_request *early, const struct silence *silence,
+                   struct rpyc_error *err)
 {
     struct address address = connect_address(options);
+    struct silent silent = {&address, options->pid, silence};
     const struct rpyc_tls tls = tls_files_settings(options);
     struct rpyc_options how = {.generation = options->rpyc.generation,
                                .bind_threads = options->rpyc.bind_threads,
@@ -116,8 +136,8 @@ int connect_server(rpyc_conn **out, const struct options *options,
                                .is_certain_arg = &address,
                                .early_handler = early ? early->handler : 0,
                                .early_args = early ? early->args : NULL,
-                               .on_silence = silence_ms(options) > 0 ? report_silence : NULL,
-                               .on_silence_arg = &address,
+                               .on_silence = silence_ms(options) > 0 ? on_silence : NULL,
+                               .on_silence_arg = &silent,
                                .silence_ms = silence_ms(options)};
     int result;
 

@@ -286,14 +286,16 @@ static void say_threads(const struct server *s, const char *shortage, char *out)
             (int)tid, name, more, shortage);
 }
 
-void state_describe(const struct server *server, char *out)
+bool state_describe(const struct server *server, char *out)
 {
     char shortage[STATE_TEXT_SIZE / 2] = "", text[STATE_TEXT_SIZE];
 
     if (say_state(server, out))
-        return;
+        return true;
     if (find_shortage(server, text))
         snprintf(shortage, sizeof(shortage), "%.380s", text);
-    if (!say_queue(server, shortage, out))
-        say_threads(server, shortage, out);
+    if (say_queue(server, shortage, out))
+        return true;
+    say_threads(server, shortage, out);
+    return false;
 }

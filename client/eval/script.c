@@ -212,7 +212,7 @@ static int reconnect(void *arg, rpyc_conn **out, struct rpyc_error *err)
 
     if (soon.timeout_ms == 0 || soon.timeout_ms > PATIENCE_MS)
         soon.timeout_ms = PATIENCE_MS;
-    return connect_server(out, &soon, NULL, err);
+    return connect_server(out, &soon, NULL, NULL, err);
 }
 
 /* Prints the result of a cell. Returns the exit status. */

@@ -276,7 +276,7 @@ static bool reconnect(struct shell *sh, const struct options *options)
     lose_connection(sh);
     terminal_run();
     tls_files_warn(sh->options);
-    if (stacks_connect(&sh->conn, options, &bare, &err) < 0) {
+    if (stacks_connect(&sh->conn, options, &bare, NULL, &err) < 0) {
         explain_failure(options, &err);
     } else {
         rpyc_pending_free(rpyc_take_early(sh->conn));
@@ -316,7 +316,7 @@ static int connect_again(void *arg, rpyc_conn **out, struct rpyc_error *err)
 {
     const struct options options = soon(arg);
 
-    if (stacks_connect(out, &options, &bare, err) < 0)
+    if (stacks_connect(out, &options, &bare, NULL, err) < 0)
         return -1;
     if (rpyc_await_root(*out, GIL_WAIT_MS, err) == 0 || await_turn(*out, &options, err) == 0)
         return 0;

@@ -8,7 +8,6 @@
 #include "clean.h"
 #include "codec.h"
 #include "collector.h"
-#include "connect/connect.h"
 #include "connect/peer.h"
 #include "diagnosis/diagnose.h"
 #include "stacks/by_netrefs.h"
@@ -55,14 +54,14 @@ static int flags_of(const struct stacks_wish *wish)
 }
 
 int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
-                   struct rpyc_error *err)
+                   const struct silence *silence, struct rpyc_error *err)
 {
     struct early_request early = {.handler = HANDLE_STACKS};
     int result;
 
     if (rpyc_build(&early.args, err, "(iii)", STACKS_VERSION, flags_of(wish), BUDGET_MS) < 0)
         return -1;
-    result = connect_server(out, options, &early, err);
+    result = connect_server(out, options, &early, silence, err);
     rpyc_unref(early.args);
     return result;
 }
@@ -259,7 +258,7 @@ int stacks_fetch_apart(const struct options *options, const struct stacks_wish *
     rpyc_conn *conn = NULL;
     int result;
 
-    if (stacks_connect(&conn, options, wish, err) < 0)
+    if (stacks_connect(&conn, options, wish, NULL, err) < 0)
         return -1;
     result = stacks_fetch(conn, wish, 0, out, err);
     rpyc_close(conn);

@@ -9,6 +9,7 @@
 
 #include <rpyc.h>
 
+#include "connect/connect.h"
 #include "options.h"
 #include "report.h"
 
@@ -24,7 +25,7 @@ struct stacks_wish {
  * root. A pystuck server answers STACKS even if the process cannot run Python now. In this case,
  * the connection does not have the root of the server yet. */
 int stacks_connect(rpyc_conn **out, const struct options *options, const struct stacks_wish *wish,
-                   struct rpyc_error *err);
+                   const struct silence *silence, struct rpyc_error *err);
 
 /* Adds the process of the server and the findings about it to the report. Tries these ways until
  * one works:

@@ -30,6 +30,7 @@ from harness import (
     Debuggee,
     Running,
     as_user,
+    build_setting,
     c_program,
     clean_environment,
     command,
@@ -496,16 +497,51 @@ def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, A
         }
 
 
+FROM_OUTSIDE = "the stacks were read from outside the process"
+
+
 def test_a_program_that_is_stopped(unanswered: dict[str, Any]) -> None:
     stopped, _ = unanswered["debuggees"]
     done = unanswered["stopped"]
-    assert (done.returncode, done.stdout) == (1, "")
-    end = f") is stopped: continue it with 'kill -CONT {stopped.pid}'"
-    early, late = done.stderr.splitlines()  # after 1.3 s, and when the time is over
-    for line, words in ((early, "no answer yet from"), (late, "no answer from")):
-        start = f"pystuck: {words} 127.0.0.1:{stopped.port}: process {stopped.pid} ("
-        assert line.startswith(start)
-        assert line.endswith(end)
+    assert done.returncode == 0
+    assert "stopped by a signal or a tracer" in done.stdout
+    why, how = done.stderr.splitlines()
+    assert why.startswith(f"pystuck: process {stopped.pid} (")
+    assert why.endswith(f") is stopped: continue it with 'kill -CONT {stopped.pid}'")
+    assert how == f"pystuck: the server of process {stopped.pid} does not answer: {FROM_OUTSIDE}"
+
+
+CONNECTING = """
+import json, threading, time
+import pystuck, rpyc
+
+lock = threading.Lock()
+
+class Root(rpyc.SlaveService):
+    def on_connect(self, conn):
+        with lock:
+            super().on_connect(conn)
+
+lock.acquire()
+server = pystuck.run_server(port=0, service_class_getter=lambda: Root)
+print(json.dumps({"host": "127.0.0.1", "port": server.port}), flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_service_whose_on_connect_is_stuck(options: list[str]) -> None:
+    path = f"{debuggee_environment()['PYTHONPATH']}:{build_setting('PYSTUCK_RPYC6')}"
+    debuggee = Debuggee([python(), "-c", CONNECTING], debuggee_environment() | {"PYTHONPATH": path})
+    try:
+        for target in (["127.0.0.1", debuggee.port], ["--pid", debuggee.pid]):
+            done = pystuck(*options, *target)
+            assert done.returncode == 0
+            assert "in on_connect" in done.stdout or '"on_connect"' in done.stdout
+            start = f"pystuck: the server of process {debuggee.pid} does not answer: "
+            assert done.stderr == f"{start}{FROM_OUTSIDE}\n"
+    finally:
+        debuggee.kill()
 
 
 def test_a_program_that_holds_the_gil(unanswered: dict[str, Any]) -> None:
@@ -585,12 +621,19 @@ def test_the_kernel_tells_why_a_program_does_not_answer(tmp_path: Path) -> None:
         port = int(lines["without descriptors"][0])
         stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         for name, program in programs.items():
-            done = pystuck("--timeout=1", "127.0.0.1", lines[name][0])
+            # With code to run, the client does not read the stacks from outside.
+            done = pystuck("--timeout=1", "-c", "1", "127.0.0.1", lines[name][0])
             assert (done.returncode, done.stdout) == (1, ""), name
             why = REASONS[name].format(pid=program.pid, tracer=os.getpid())
             said = re.sub(r"that wait: \d+\)", "that wait: N)", done.stderr)
             assert f": process {program.pid} (" in said
             assert f") {why}" in said
+            done = pystuck("--timeout=1", "127.0.0.1", lines[name][0])
+            assert done.returncode == 0, name
+            assert "MainThread" in done.stdout
+            is_guess = name in ("computing", "waiting")
+            assert len(done.stderr.splitlines()) == (1 if is_guess else 2)
+            assert f"{program.pid} does not answer: {FROM_OUTSIDE}" in done.stderr
 
 
 def test_a_server_that_sends_nothing(unanswered: dict[str, Any]) -> None:

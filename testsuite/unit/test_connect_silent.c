@@ -116,9 +116,10 @@ TEST(a_server_that_is_known_for_certain_is_waited_for_on_one_connection)
     assert_asks_whether_it_is_certain(true, false);
 }
 
-static void call_silent(void *arg)
+static bool call_silent(void *arg)
 {
     call_hook(arg);
+    return true;
 }
 
 /* The server answers after on_silence was called. */
@@ -139,6 +140,31 @@ TEST(the_caller_is_told_once_of_a_server_that_is_silent)
     assert_connected(conn, RPYC_GENERATION_6);
     assert_int_equal(hook.calls, 1);
     server_end(&s, "[" GETROOT_6 " " CLOSE_6 " end]");
+}
+
+static bool give_up(void *arg)
+{
+    *(bool *)arg = true;
+    return false;
+}
+
+TEST(the_caller_may_give_up_a_server_that_is_silent)
+{
+    const struct act acts[] = {{0}};
+    struct server s;
+    bool is_called = false;
+    const struct rpyc_options options = {.generation = RPYC_GENERATION_6,
+                                         .on_silence = give_up,
+                                         .on_silence_arg = &is_called,
+                                         .silence_ms = 1};
+    AUTO_ERROR err = RPYC_ERROR_INIT;
+    rpyc_conn *conn = NULL;
+
+    server_start(&s, ACTS(acts));
+    assert_int_equal(rpyc_connect_unix(&conn, s.name, &options, &err), -1);
+    assert_int_equal(err.code, RPYC_ETIMEOUT);
+    assert_true(is_called);
+    server_end(&s, "[" GETROOT_6 " end]");
 }
 
 TEST(a_remembered_way_that_meets_silence_is_followed_by_the_others)

@@ -22,9 +22,10 @@ TEST(a_connect_gives_up_at_its_deadline)
     assert_int_equal(c.fd, -1);
 }
 
-static void count(void *arg)
+static bool count(void *arg)
 {
     ++*(int *)arg;
+    return true;
 }
 
 TEST(the_caller_is_told_of_a_server_that_accepts_no_connections)
