@@ -513,8 +513,8 @@ static pid_t find_process(const struct options *options)
     return pid;
 }
 
-/* Connects. If the server does not answer, and its stacks were to be printed, prints the stacks as
- * they are read from outside, and sets options->stacks to CHOICE_NO. Then a prompt may still wait
+/* Connects. If the server does not answer, and its stacks were to be printed, prints the stacks
+ * that are read from outside, and sets options->stacks to CHOICE_NO. Then a prompt may still wait
  * for the answer. If the connection fails, *conn is NULL. In this case, if no stacks were printed,
  * prints why the connection failed. Returns the exit status. */
 static int open_connection(rpyc_conn **conn, struct options *options)

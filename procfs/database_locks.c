@@ -260,8 +260,8 @@ static void complete(struct arena *arena, const struct report_process *process,
         add_detail(o, "own", yes);
 }
 
-/* Removes the waits for databases from the threads, or makes them more certain: a lock was found.
- */
+/* If a lock was found (is_locked), makes the threads' waits for databases more certain. Otherwise
+ * removes these waits. */
 static void judge_waits(const struct report_process *process, bool is_locked)
 {
     size_t i;

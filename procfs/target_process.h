@@ -28,9 +28,9 @@ struct target_process {
      * the same PID namespace. */
     pid_t (*thread_id)(const void *arg, pid_t theirs);
 
-    /* Returns the same number as procfs_thread_switches(), if this takes less time. Returns -1 if
-     * it does not, or if the thread has run. thread: the ID that this process has for the thread.
-     * The pointer may be NULL. */
+    /* Returns the same number as procfs_thread_switches(), in less time. Returns -1 if the thread
+     * has run, or if there is no faster way to find out the number. thread: the ID that this
+     * process has for the thread. The pointer may be NULL. */
     int64_t (*switches)(const void *arg, pid_t thread);
 
     const void *arg; /* the first argument of these functions */

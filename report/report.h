@@ -177,10 +177,10 @@ struct report_syscall {
  * "file-lock": a lock that another process, `object`, has set on the file `words`. "child": the
  * thread is in subprocess.Popen.communicate() for the process `object`. "children": the end of any
  * child. "peers": input from any of several pipes. "workers": the thread manages the worker
- * processes of an executor. If
- * the kind is "task", the list `awaits` of the waiting task may have several tasks; if so, `object`
- * is unknown. For queues, the kind says what is waited for: "queue-get" (an item), "queue-put"
- * (room), "queue-join" (until all items are done), or "queue" if this is not known. */
+ * processes of an executor. If the kind is "task", the list `awaits` of the waiting task may have
+ * several tasks; if so, `object` is unknown. For queues, the kind says what is waited for:
+ * "queue-get" (an item), "queue-put" (room), "queue-join" (until all items are done), or "queue" if
+ * this is not known. */
 struct report_wait {
     struct report_text object;
     struct report_text kind;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns the value of a hexadecimal digit; -1: it is none. */
+/* Returns the value of a hexadecimal digit; -1: the character is no digit. */
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')
@@ -29,7 +29,7 @@ static bool take_hex(const char **at, uint64_t *to)
     return *at > start;
 }
 
-/* The same for a decimal number. */
+/* Like take_hex(), for a number in decimal digits. */
 static bool take_decimal(const char **at, uint64_t *to)
 {
     const char *start = *at;

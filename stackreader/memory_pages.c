@@ -124,8 +124,8 @@ static void copy_piece(const struct memory_pages *p, const struct memory_piece *
     }
 }
 
-/* Copies a piece that lies in one page, and of which a copy is kept. Returns false if it is not so.
- * Most reads are of such a piece. */
+/* Copies a piece if it lies in one page of which a copy is kept, as most pieces do. Returns false
+ * if it does not. */
 static bool copy_kept(const struct memory_pages *p, const struct memory_piece *piece)
 {
     size_t start = piece->address % PAGE_BYTES, place;

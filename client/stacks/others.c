@@ -68,8 +68,8 @@ static bool is_unmoved(const char *folder, const struct report_thread *t)
 }
 
 /* Removes waits for processes of threads that have run since they were read, so that the waits of
- * all processes are of the same moment. Makes `switches` unknown of threads that wait for a lock of
- * multiprocessing and have run since. */
+ * all processes are of the same moment. If a thread waits for a lock of multiprocessing and has run
+ * since, makes its `switches` unknown. */
 static void check_threads(int64_t pid, struct report_thread *threads, size_t count)
 {
     char folder[32];

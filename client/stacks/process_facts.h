@@ -13,7 +13,7 @@
  * lead to all greenlets, and these lists change while they are read. The members of a greenlet's
  * C++ objects differ with the release of greenlet, with Python and with the compiler, and nothing
  * in the memory tells their offsets. */
-#define NO_GREENLETS "where the library greenlet keeps their stacks differs from release to release"
+#define NO_GREENLETS "pystuck cannot find them in the memory of a process"
 
 /* Fills in what is known of the process before anything of it is read: its IDs, its host, and the
  * time. */

@@ -45,10 +45,10 @@ static bool has_ended(const struct wait_graph *g, size_t node)
     return p->threads.count == 1 && p->threads.items[0].state == STATE_ENDED;
 }
 
-/* Returns the process for which a thread waits, or which has the object for which it waits. Returns
- * NO_NODE if the thread waits for input from the process, since this is the normal state of many
- * threads, if the report does not have the
- * process, if it has ended, or if there are several. */
+/* Returns the process for which a thread waits, or the process that has the object for which the
+ * thread waits. Returns NO_NODE if the report does not have the process, if the process has ended,
+ * if there are several, or if the thread waits for input from the process, since this is the normal
+ * state of many threads. */
 static size_t process_of_wait(const struct wait_graph *g, size_t actor)
 {
     const struct report_wait *wait = wait_graph_wait(g, actor);

@@ -264,9 +264,9 @@ static bool is_elsewhere(const struct report_object *o)
     return object_detail(o, "elsewhere").data;
 }
 
-/* True if a node is a thread that waits for a lock of multiprocessing, and that had not run since
- * it was read when the other processes had been read. So what it holds and what the threads of
- * other processes hold is of the same moment. */
+/* True if a node is a thread that waits for a lock of multiprocessing, and that did not run between
+ * its own reading and the end of the reading of the other processes. So what it holds and what the
+ * threads of other processes hold is of the same moment. */
 static bool has_not_run(const struct wait_graph *g, size_t node)
 {
     const struct report_thread *t = g->nodes[node].kind == NODE_THREAD ? g->nodes[node].item : NULL;

@@ -120,10 +120,10 @@ size_t wait_graph_runner(const struct wait_graph *g, size_t actor);
  */
 const struct report_wait *wait_graph_wait(const struct wait_graph *g, size_t node);
 
-/* wait_is_for_process returns true if the wait is for another process, so that the thread is in a
- * system call other than futex: until this process or any child ends, or because it has the other
- * end of a pipe or socket, or a lock of a file or database. wait_is_for_peer returns true only for
- * a wait because of a pipe or socket, for a wait in Popen.communicate(), and for a file lock. */
+/* wait_is_for_process returns true if a thread waits for another process, in a system call other
+ * than futex. It waits until that process or any child ends, or that process has the other end of a
+ * pipe or socket, or a lock of a file or database. wait_is_for_peer returns true only if a pipe, a
+ * socket or a file lock is the reason for the wait, or if the thread is in Popen.communicate(). */
 bool wait_is_for_process(const struct report_wait *wait);
 bool wait_is_for_peer(const struct report_wait *wait);
 
