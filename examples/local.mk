@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	examples/stuck/gevent_bank.py \
 	examples/stuck/gevent_hub.py \
 	examples/stuck/gevent_twin.py \
+	examples/stuck/handed_twin.py \
 	examples/stuck/inherited_lock.py \
 	examples/stuck/inherited_plain.py \
 	examples/stuck/inherited_twin.py \

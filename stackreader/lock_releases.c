@@ -347,3 +347,29 @@ size_t acquired_by_calls(const struct python *py, struct value_room *room,
     }
     return n;
 }
+
+size_t released_by_calls(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, uint64_t found[RELEASED_BY_CALLS_MAX])
+{
+    struct code_shape *shape = value_shape(py, room, frame->code);
+    const int64_t present = frame_address(py, frame);
+    struct tuple names;
+    struct walk w = {0};
+    uint64_t value = 0;
+    size_t n = 0;
+
+    if (!shape || shape->names_release < 0 || !read_names(py, frame->code, &names) ||
+        !has_name(py, &names, "release", &shape->names_release) ||
+        has_name(py, &names, "acquire", &shape->names_acquire) ||
+        !bytecode_read(py, shape, &room->bytecode))
+        return 0;
+    while (n < RELEASED_BY_CALLS_MAX && walk_on(&room->bytecode, &w) &&
+           (int64_t)w.i * 2 < present) {
+        if (w.opcode->operation == OP_EXTENDED_ARG)
+            continue;
+        if (value && accesses(py, &names, &w, "release"))
+            found[n++] = value;
+        value = evaluate(py, shape, frame, &names, &w, value);
+    }
+    return n;
+}

@@ -37,4 +37,13 @@ struct acquired {
 size_t acquired_by_calls(const struct python *py, struct value_room *room,
                          const struct raw_frame *frame, struct acquired found[ACQUIRED_MAX]);
 
+#define RELEASED_BY_CALLS_MAX 4 /* the most locks of one frame */
+
+/* Finds the objects of which the frame may have accessed the attribute `release`, if the code of
+ * the frame accesses no attribute `acquire`: such a frame has released what another function took.
+ * Leaves out objects that the present values of variables and attributes do not show. Returns the
+ * number of objects. */
+size_t released_by_calls(const struct python *py, struct value_room *room,
+                         const struct raw_frame *frame, uint64_t found[RELEASED_BY_CALLS_MAX]);
+
 #endif

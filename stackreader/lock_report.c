@@ -68,6 +68,7 @@ void lock_report_clear(struct lock_report *r)
         memset(r->used[i], 0, sizeof(*r->used[i]));
     r->count = 0;
     r->managers = 0;
+    r->releases = 0;
 }
 
 /* Returns the entry of an object. If the object has no entry, returns the free entry to use for it.
@@ -297,8 +298,12 @@ static void set_holds(const struct lock_reporting *l, const struct raw_stack *st
 void lock_report_thread(const struct lock_reporting *l, const struct raw_stack *stack,
                         const struct thread_facts *facts, struct report_thread *thread)
 {
+    size_t i;
+
     if (facts->manager && l->report->managers < MANAGERS_MAX)
         l->report->manager[l->report->managers++] = facts->manager;
+    for (i = 0; i < facts->releases && l->report->releases < RELEASES_MAX; i++)
+        l->report->released[l->report->releases++] = facts->released[i];
     set_wait(l, stack, &facts->wait, thread);
     set_holds(l, stack, facts, thread);
 }
@@ -383,8 +388,21 @@ static void add_holder(struct lock_object *o, const struct report_thread *t)
         r->holders.items[r->holders.count++] = t->id;
 }
 
+/* True if a frame may have released the Lock, and its function does not acquire locks. */
+static bool is_released_elsewhere(const struct lock_report *r, const struct lock_object *o)
+{
+    size_t i;
+
+    for (i = 0; i < r->releases; i++) {
+        if (r->released[i] == o->address)
+            return true;
+    }
+    return false;
+}
+
 /* Sets the certainty of a hold. Returns false if the thread does not hold the object. */
-static bool judge(const struct lock_object *o, const struct report_thread *t, struct report_hold *h)
+static bool judge(const struct lock_report *r, const struct lock_object *o,
+                  const struct report_thread *t, struct report_hold *h)
 {
     if ((o->kind == LOCK_RLOCK || o->kind == LOCK_SEMLOCK) && o->is_read) {
         h->certainty = CERTAINTY_KNOWN;
@@ -395,6 +413,9 @@ static bool judge(const struct lock_object *o, const struct report_thread *t, st
         return false;
     if (o->kind == LOCK_PLAIN && o->claims == 1 && h->certainty == CERTAINTY_LIKELY)
         return false; /* it has released the lock, since another thread holds it */
+    if (o->kind == LOCK_PLAIN && h->certainty == CERTAINTY_LIKELY && h->by == HOLD_BY_FRAME &&
+        is_released_elsewhere(r, o))
+        return false;
     if (o->kind == LOCK_PLAIN && o->claims > 1)
         h->certainty = CERTAINTY_LIKELY;
     return true;
@@ -407,7 +428,7 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
 
     for (i = 0; i < t->holds.count; i++) {
         o = entry_of_id(l->report, t->holds.items[i].object);
-        if (!o || !judge(o, t, &t->holds.items[i]))
+        if (!o || !judge(l->report, o, t, &t->holds.items[i]))
             continue;
         add_holder(o, t);
         t->holds.items[kept++] = t->holds.items[i];

@@ -16,6 +16,8 @@
  * - If several holds of the Lock are "seen", only one of the threads still has the Lock, although
  *   the code of the others does not seem to release it. It is not known which thread this is, so
  *   all these holds become "likely", and the holder_status of the Lock is "not-known".
+ * - If a frame may have released the Lock, and its function does not acquire locks, it has perhaps
+ *   released the Lock of another thread, and the "likely" holds by calls are removed.
  * - If the Lock is not locked, no thread holds it, and all holds are removed.
  */
 #ifndef STACKREADER_LOCK_REPORT_H
@@ -46,6 +48,7 @@ struct lock_object {
 
 #define LOCK_OBJECTS_MAX 16384 /* a power of 2 */
 #define MANAGERS_MAX     32    /* the most ProcessPoolExecutors whose futures are looked at */
+#define RELEASES_MAX     64
 
 struct lock_report {
     /* A hash table; an entry without address is free. */
@@ -54,6 +57,9 @@ struct lock_report {
     size_t count;                                   /* the number of entries that are not free */
     uint64_t manager[MANAGERS_MAX]; /* the threads that manage ProcessPoolExecutors */
     size_t managers;
+    uint64_t
+        released[RELEASES_MAX]; /* Locks that frames may have released without acquiring them */
+    size_t releases;
 };
 
 /* The arguments that the functions below share. */

@@ -452,6 +452,19 @@ static void add_acquired(const struct gathering *g, const struct raw_frame *acqu
     }
 }
 
+/* Adds the Locks that a frame may have released, if it has not acquired them. */
+static void add_releases(const struct gathering *g, const struct raw_frame *frame)
+{
+    uint64_t found[RELEASED_BY_CALLS_MAX];
+    const size_t count = released_by_calls(g->py, g->room, frame, found);
+    size_t i;
+
+    for (i = 0; i < count && g->facts->releases < FACT_RELEASES_MAX; i++) {
+        if (lock_kind(g->py, g->stdlib, found[i]) == LOCK_PLAIN)
+            g->facts->released[g->facts->releases++] = found[i];
+    }
+}
+
 /* How deep managers may be nested, such as a generator in an ExitStack in a generator. */
 #define MANAGER_DEPTH_MAX 5
 
@@ -698,8 +711,10 @@ static void gather_holds(const struct gathering *g)
         for (j = 0; j < count; j++)
             add_manager(g, withs[j].manager, i, withs[j].enter, 0);
         add_loops(g, i);
-        if (stdlib_function(g->stdlib, frame->code) == FUNCTIONS)
+        if (stdlib_function(g->stdlib, frame->code) == FUNCTIONS) {
             add_acquired(g, frame, i, -1);
+            add_releases(g, frame);
+        }
         remove_released(g->facts, first, released, releases);
         mark_guesses(g, first);
     }

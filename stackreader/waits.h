@@ -36,12 +36,16 @@ struct hold_fact {
     bool is_guess;    /* the lock may not have been taken, or may have been released since */
 };
 
-#define HOLDS_MAX 64 /* the most holds of one thread */
+#define HOLDS_MAX         64 /* the most holds of one thread */
+#define FACT_RELEASES_MAX 8  /* the most locks in `released` of one thread */
 
 struct thread_facts {
     struct wait_fact wait;
     uint64_t manager; /* the _ExecutorManagerThread of a ProcessPoolExecutor that the thread runs;
                        * 0: none */
+    size_t releases;
+    uint64_t released[FACT_RELEASES_MAX]; /* Locks that frames may have released, and that they did
+                                           * not acquire */
     size_t holds;
     struct hold_fact hold[HOLDS_MAX]; /* the innermost first */
 };

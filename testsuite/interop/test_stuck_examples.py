@@ -239,6 +239,12 @@ released_twin.py:18
   # waits for Lock lock, apparently held by second since released_twin.py:18, now in second \
 (released_twin.py:20)
 """,
+    "handed_twin.py": """\
+  # waits for Event never to be set
+  # waits for Event never to be set
+  # waits for Event never to be set
+  # waits for Lock lock, holder not known
+""",
     "two_claims_twin.py": """\
   # waits for Lock lock, perhaps held by one of first and second
 """,
