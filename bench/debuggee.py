@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program that the benchmarks look at.
+
+    debuggee.py KIND [TARGET]
+
+KIND: "ours", a server of pystuck; "stock", the classic server of stock rpyc; "none", no server.
+TARGET: the path of a Unix socket, for pystuck's server. Prints the port or the path. Then runs each
+line of standard input as Python code and prints one line: the repr of `answer`. Ends with the input.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+number = 42
+items = list(range(2000))
+random_bytes = b""
+text = ""
+answer = None
+
+
+class Held:
+    """An object that a client holds."""
+
+
+def function(value: int) -> int:
+    """Called by clients."""
+    return value + 1
+
+
+class LongestGap(threading.Thread):
+    """Measures the longest time in which this thread could not run Python code."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.longest, self.rounds, self.ends = 0.0, 0, False
+        self.start()
+
+    def run(self) -> None:
+        clock = time.perf_counter
+        last = clock()
+        while not self.ends:
+            now = clock()
+            if now - last > self.longest:
+                self.longest = now - last
+            last = now
+            self.rounds += 1
+
+    def end(self) -> float:
+        """Ends the thread and returns the longest time, in seconds."""
+        self.ends = True
+        self.join()
+        return self.longest
+
+
+def deep(levels: int, event: threading.Event) -> None:
+    """Waits with a stack of so many frames."""
+    if levels > 1:
+        deep(levels - 1, event)
+    else:
+        event.wait()
+
+
+def start_threads(count: int, levels: int) -> None:
+    """Starts threads that wait, with stacks of so many frames."""
+    threading.stack_size(256 * 1024)
+    for _ in range(count):
+        threading.Thread(target=deep, args=(levels, threading.Event()), daemon=True).start()
+
+
+def start_ours(target: str | None) -> object:
+    """Starts pystuck's server. Returns its port or path."""
+    import pystuck
+
+    if target is None:
+        return pystuck.run_server(port=0).port
+    pystuck.run_server(unix_socket=target)
+    return target
+
+
+def start_stock() -> object:
+    """Starts the server of stock rpyc. Returns its port."""
+    import logging
+
+    from rpyc.core.service import SlaveService
+    from rpyc.utils.server import ThreadedServer
+
+    logging.getLogger().addHandler(logging.NullHandler())
+    server = ThreadedServer(SlaveService, hostname="127.0.0.1", port=0, auto_register=False)
+    threading.Thread(target=server.start, daemon=True).start()
+    while not server.active:
+        time.sleep(0.001)
+    return server.port
+
+
+def main() -> None:
+    kind, *more = sys.argv[1:]
+    target = more[0] if more else None
+    print(
+        start_stock() if kind == "stock" else start_ours(target) if kind == "ours" else 0,
+        flush=True,
+    )
+    for line in sys.stdin:
+        exec(line, globals())
+        print(repr(answer), flush=True)
+
+
+main()

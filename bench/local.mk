@@ -1,0 +1,33 @@
+# Benchmarks: see bench/README.md. make bench builds and runs them.
+
+bench_programs = bench/requests bench/raw bench/brine
+# make check builds them, too: test_counts.py runs them.
+check_PROGRAMS += $(bench_programs)
+
+bench_requests_LDADD = librpyc/librpyc.la
+bench_requests_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
+bench_raw_LDADD = -lpthread
+bench_brine_LDADD = librpyc/librpyc-internal.la
+
+bench_run = $(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop $(abs_top_srcdir)/bench
+
+# make bench ARGS="--only getattr"
+bench: all-am $(bench_programs)
+	@$(bench_run)/bench.py $(ARGS)
+
+# Compares the counts of instructions and system calls with bench/baseline.json.
+bench-counts: all-am $(bench_programs)
+	@$(bench_run)/counts.py $(ARGS)
+.PHONY: bench bench-counts
+
+EXTRA_DIST += \
+	bench/README.md \
+	bench/baseline.json \
+	bench/bench.py \
+	bench/counts.py \
+	bench/debuggee.py \
+	bench/measure.py \
+	bench/programs.py \
+	bench/round_trips.py \
+	bench/rows.py \
+	bench/stock_client.py

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Small requests, and brine, do not cost more instructions or system calls than before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from harness import build_setting, run_program
+
+COUNTS = Path(__file__).parents[2] / "bench" / "counts.py"
+
+
+@pytest.mark.skipif(
+    "PYSTUCK_SANITIZED" in os.environ or "PYSTUCK_WRAPPER" in os.environ,
+    reason="counts the calls of an ordinary build",
+)
+@pytest.mark.skipif(
+    not (shutil.which("strace") and shutil.which("valgrind")), reason="needs strace and valgrind"
+)
+def test_no_count_is_3_percent_above_the_baseline():
+    build_setting("PYSTUCK_BENCH")
+    done = run_program([sys.executable, COUNTS], env=dict(os.environ))
+    assert done.returncode == 0, (
+        f"{done.stdout}{done.stderr}If this is intended: make bench-counts ARGS=--write"
+    )
