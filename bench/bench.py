@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the benchmarks and prints a table: bench/README.md says how.
 
-    bench.py [--only NAME]... [--json FILE]
+    bench.py [--scale] [--only NAME]... [--json FILE]
 
---only runs the rows with this name, or whose name begins
+--scale runs those of make bench-scale. --only runs the rows with this name, or whose name begins
 with it and a hyphen. --json: the file for the results, by default bench/bench.json in the build directory.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from measure import BUSIEST, WIDEST, Load, Measured, quartiles
 from programs import NotInstalledError, built
-from rows import ROWS, Row
+from rows import ROWS, SCALE_ROWS, Row
 
 HEAD = ("what", "ours", "reference", "ratio", "goal", "")
 Result = dict[str, Any]
@@ -121,10 +121,11 @@ def table(results: list[Result]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Runs the benchmarks.")
+    parser.add_argument("--scale", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    rows = ROWS
+    rows = SCALE_ROWS if options.scale else ROWS
     if options.only:
         chosen = tuple(f"{name}-" for name in options.only)
         rows = [row for row in rows if f"{row.name}-".startswith(chosen)]

@@ -3,7 +3,8 @@
 
     debuggee.py KIND [TARGET]
 
-KIND: "ours", a server of pystuck; "stock", the classic server of stock rpyc; "none", no server.
+KIND: "ours", a server of pystuck; "stock", the classic server of stock rpyc; "original", that of the
+original pystuck; "none", no server.
 TARGET: the path of a Unix socket, for pystuck's server. Prints the port or the path. Then runs each
 line of standard input as Python code and prints one line: the repr of `answer`. Ends with the input.
 """
@@ -95,13 +96,30 @@ def start_stock() -> object:
     return server.port
 
 
+def start_original() -> object:
+    """Starts the server of the original pystuck, which lets no kernel choose its port."""
+    import socket
+
+    import pystuck
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    pystuck.run_server(port=port)
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return port
+        time.sleep(0.01)
+
+
 def main() -> None:
     kind, *more = sys.argv[1:]
     target = more[0] if more else None
-    print(
-        start_stock() if kind == "stock" else start_ours(target) if kind == "ours" else 0,
-        flush=True,
-    )
+    if kind == "ours":
+        print(start_ours(target), flush=True)
+    else:
+        print({"stock": start_stock, "original": start_original, "none": int}[kind](), flush=True)
     for line in sys.stdin:
         exec(line, globals())
         print(repr(answer), flush=True)

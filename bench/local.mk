@@ -15,19 +15,26 @@ bench_run = $(AM_TESTS_ENVIRONMENT) $(srcdir)/testsuite/run-interop $(abs_top_sr
 bench: all-am $(bench_programs)
 	@$(bench_run)/bench.py $(ARGS)
 
+bench-scale: all-am $(bench_programs)
+	@$(bench_run)/bench.py --scale $(ARGS)
+
 # Compares the counts of instructions and system calls with bench/baseline.json.
 bench-counts: all-am $(bench_programs)
 	@$(bench_run)/counts.py $(ARGS)
-.PHONY: bench bench-counts
+.PHONY: bench bench-scale bench-counts
 
 EXTRA_DIST += \
 	bench/README.md \
 	bench/baseline.json \
 	bench/bench.py \
+	bench/commands.py \
 	bench/counts.py \
 	bench/debuggee.py \
+	bench/long_values.py \
 	bench/measure.py \
+	bench/msgpack.c \
 	bench/programs.py \
 	bench/round_trips.py \
 	bench/rows.py \
+	bench/scale.py \
 	bench/stock_client.py

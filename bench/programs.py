@@ -47,11 +47,24 @@ def environment(*settings: str) -> dict[str, str]:
 
 
 OURS, STOCK = ("PYSTUCK_PYTHONPATH",), ("PYSTUCK_RPYC5",)
+ORIGINAL = ("PYSTUCK_ORIGINAL", "PYSTUCK_RPYC5")
+PACKAGES = {"ours": OURS, "none": OURS, "stock": STOCK, "original": ORIGINAL}
 
 
 def built(name: str) -> str:
     """Returns the path of a program of bench/ in the build directory."""
     return f"{setting('PYSTUCK_BENCH')}/{name}"
+
+
+def msgpack(directory: str) -> str:
+    """Compiles msgpack.c into a directory. Returns the path of the program."""
+    program = f"{directory}/msgpack"
+    command = [*setting("CC").split(), "-O2", "-o", program, str(HERE / "msgpack.c")]
+    for library in ("msgpackc", "msgpack-c"):
+        done = subprocess.run([*command, f"-l{library}"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return program
+    raise NotInstalledError("install libmsgpack-dev")
 
 
 class Program:
@@ -78,12 +91,19 @@ class Program:
             raise RuntimeError(f"{self.process.args!r} has ended with {self.process.wait()}")
         return line.strip()
 
-    def ask(self, line: object) -> str:
-        """Writes a line and returns the answer."""
+    def start(self, line: object) -> None:
+        """Writes a line. Call finish() for the answer."""
         assert self.process.stdin
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
+
+    def finish(self) -> str:
         return self._read()
+
+    def ask(self, line: object) -> str:
+        """Writes a line and returns the answer."""
+        self.start(line)
+        return self.finish()
 
     def seconds(self, count: int) -> float:
         """Lets a client send so many requests. Returns the seconds that one took."""
@@ -108,12 +128,12 @@ class Program:
 
 
 class Server(Program):
-    """The debuggee: debuggee.py. kind: "ours", "stock" or "none"."""
+    """The debuggee: debuggee.py. kind: see there."""
 
     def __init__(self, kind: str, *more: str, under: Sequence[str] = ()) -> None:
         super().__init__(
             [*under, setting("PYSTUCK_PYTHON"), HERE / "debuggee.py", kind, *more],
-            environment(*(STOCK if kind == "stock" else OURS)),
+            environment(*PACKAGES[kind]),
         )
         self.target = self.first
 
