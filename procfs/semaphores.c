@@ -34,25 +34,28 @@ struct search {
     size_t count;
 };
 
-/* A line of a list of mappings. */
+/* A shared mapping in a list of mappings. */
 struct mapping {
     uint64_t start, end;
     char file[48];
 };
 
-/* Reads a line of /proc/PID/maps. Returns false if it is not the mapping of a semaphore. */
+/* Reads a line of /proc/PID/maps. Returns false if it is not a shared mapping of a file, as that of
+ * a semaphore is. The name of the file does not matter: up to glibc 2.34 it is a random one. */
 static bool parse(const char *line, struct mapping *to)
 {
     char device[16], inode[24];
+    const char *flags = strchr(line, ' ');
 
-    if (!strstr(line, "/sem.") || sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %15s %23s",
-                                         &to->start, &to->end, device, inode) != 4)
+    if (!flags || strnlen(flags, 5) < 5 || flags[4] != 's' ||
+        sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %15s %23s", &to->start, &to->end, device,
+               inode) != 4)
         return false;
     snprintf(to->file, sizeof(to->file), "%s %s", device, inode);
     return true;
 }
 
-/* Calls `each` for each mapping of a semaphore in the list of mappings. Reads the list in pieces.
+/* Calls `each` for each shared mapping in the list of mappings. Reads the list in pieces.
  * Returns false if the list cannot be read. */
 static bool walk_mappings(const char *path, void (*each)(void *arg, const struct mapping *m),
                           void *arg)
@@ -131,8 +134,9 @@ struct visit {
 /* True if a holder of the lock is searched for. */
 static bool is_wanted(const struct lock *l)
 {
-    return l->file[0] && l->object->holder_status == HOLDER_NOT_KNOWN &&
-           l->object->holders.count == 0 && text_is(detail_of(l->object, "permits"), "1");
+    return l->file[0] && !detail_of(l->object, "released").data &&
+           l->object->holder_status == HOLDER_NOT_KNOWN && l->object->holders.count == 0 &&
+           text_is(detail_of(l->object, "permits"), "1");
 }
 
 static void add_user(void *arg, const struct mapping *m)

@@ -34,6 +34,13 @@ static bool is_lock(const struct report_object *o)
            text_is(detail_of(o, "permits"), "1");
 }
 
+/* True if the process has released the lock more often than it has acquired it. So it has released
+ * it for other processes, which may still count it as acquired. */
+static bool is_released(const struct report_object *o)
+{
+    return detail_of(o, "released").data;
+}
+
 /* Returns the thread that holds the lock with this semaphore, as an id of a process; unknown if the
  * process has no such thread. */
 static struct report_text holder_in(const struct owner *p, struct report_text semaphore)
@@ -85,6 +92,32 @@ static bool set_holder(struct arena *arena, struct report_object *o, struct repo
     return true;
 }
 
+/* True if an object of another process says that a thread of that process may hold the lock, or
+ * that the process has released it for another process. */
+static bool disputes(const struct report_object *other, struct report_text semaphore)
+{
+    if (!is_lock(other) || !text_equals(detail_of(other, "semaphore"), semaphore))
+        return false;
+    return is_released(other) ||
+           (other->holders.count > 0 && !detail_of(other, "elsewhere").data &&
+            (other->holder_status == HOLDER_KNOWN || other->holder_status == HOLDER_NOT_KNOWN));
+}
+
+static bool is_disputed(const struct owner *all, size_t count, size_t own,
+                        const struct report_object *o)
+{
+    const struct report_text semaphore = detail_of(o, "semaphore");
+    size_t i, j;
+
+    for (i = 0; i < count; i++) {
+        for (j = 0; i != own && j < all[i].count && j < OBJECTS_MAX; j++) {
+            if (disputes(&all[i].objects[j], semaphore))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Looks for the holder of a lock in all processes but its own. own: the index of its own. */
 static bool find_holder(struct arena *arena, const struct owner *all, size_t count, size_t own,
                         struct report_object *o)
@@ -97,16 +130,54 @@ static bool find_holder(struct arena *arena, const struct owner *all, size_t cou
                                            : (struct report_text){NULL, 0};
         if (!found.data)
             continue;
+        if (is_disputed(all, count, i, o))
+            return true;
         holder = full_id(arena, all[i].id, found);
         holders++;
     }
     return holders != 1 || !holder.data || set_holder(arena, o, holder);
 }
 
+/* Called for each lock, with all processes. Returns false if there is no memory. */
+typedef bool each_lock(struct arena *arena, const struct owner *all, size_t count, size_t own,
+                       struct report_object *o);
+
+/* If the processes contradict each other about the holder of a lock, makes the holder not known. */
+static bool settle(struct arena *arena, const struct owner *all, size_t count, size_t own,
+                   struct report_object *o)
+{
+    (void)arena;
+    if (is_disputed(all, count, own, o))
+        o->holder_status = HOLDER_NOT_KNOWN;
+    return true;
+}
+
+/* Calls `each` for the locks of one permit that have this status and this number of holders. */
+static bool walk(struct arena *arena, const struct owner *all, size_t count, int status,
+                 size_t holders, each_lock *each)
+{
+    size_t searches = 0, i, j;
+
+    for (i = 0; i < count; i++) {
+        for (j = 0; j < all[i].count && j < OBJECTS_MAX; j++) {
+            struct report_object *o = &all[i].objects[j];
+
+            if (o->holder_status != status || o->holders.count != holders || !is_lock(o) ||
+                is_released(o))
+                continue;
+            if (++searches > SEARCHES_MAX)
+                return true;
+            if (!each(arena, all, count, i, o))
+                return false;
+        }
+    }
+    return true;
+}
+
 bool share_locks(struct arena *arena, struct report_process *process)
 {
     struct owner all[PROCESSES_MAX];
-    size_t count = 1, searches = 0, i, j;
+    size_t count = 1, i;
 
     all[0] = (struct owner){process->id, process->objects.items, process->objects.count};
     for (i = 0; i < process->others.count && count < PROCESSES_MAX; i++) {
@@ -114,17 +185,6 @@ bool share_locks(struct arena *arena, struct report_process *process)
 
         all[count++] = (struct owner){other->id, other->objects.items, other->objects.count};
     }
-    for (i = 0; i < count; i++) {
-        for (j = 0; j < all[i].count && j < OBJECTS_MAX; j++) {
-            struct report_object *o = &all[i].objects[j];
-
-            if (!is_lock(o) || o->holder_status != HOLDER_NOT_KNOWN || o->holders.count > 0)
-                continue;
-            if (++searches > SEARCHES_MAX)
-                return true;
-            if (!find_holder(arena, all, count, i, o))
-                return false;
-        }
-    }
-    return true;
+    return walk(arena, all, count, HOLDER_KNOWN, 1, settle) &&
+           walk(arena, all, count, HOLDER_NOT_KNOWN, 0, find_holder);
 }

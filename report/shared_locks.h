@@ -10,7 +10,8 @@
 /* Looks for each lock of multiprocessing of a process, and of its `others`, whose holder is not
  * known. If exactly one thread of the other processes holds the lock, makes this thread its holder,
  * and adds "elsewhere" to the detail of the object. The processes were not read at the same moment,
- * so the thread may have released the lock since. Returns false if there is no memory. */
+ * so the thread may have released the lock since. If the processes contradict each other, the
+ * holder is not known. Returns false if there is no memory. */
 bool share_locks(struct arena *arena, struct report_process *process);
 
 #endif

@@ -400,21 +400,31 @@ static bool is_released_elsewhere(const struct lock_report *r, const struct lock
     return false;
 }
 
+/* How certain it is that the thread that an object stores as its owner has the object. Any process
+ * may release a Lock of multiprocessing, and the owner's process does not learn of this. */
+static enum report_certainty owner_certainty(const struct lock_reporting *l,
+                                             const struct lock_object *o)
+{
+    return o->kind == LOCK_SEMLOCK && !lock_is_recursive(l->py, o->address) ? CERTAINTY_SEEN
+                                                                            : CERTAINTY_KNOWN;
+}
+
 /* Sets the certainty of a hold. Returns false if the thread does not hold the object. */
-static bool judge(const struct lock_report *r, const struct lock_object *o,
+static bool judge(const struct lock_reporting *l, const struct lock_object *o,
                   const struct report_thread *t, struct report_hold *h)
 {
+    if (o->is_read && !o->locked && (o->kind == LOCK_PLAIN || o->kind == LOCK_SEMLOCK))
+        return false;
     if ((o->kind == LOCK_RLOCK || o->kind == LOCK_SEMLOCK) && o->is_read) {
-        h->certainty = CERTAINTY_KNOWN;
-        h->by = HOLD_BY_OWNER;
+        h->certainty = owner_certainty(l, o);
+        if (h->certainty == CERTAINTY_KNOWN)
+            h->by = HOLD_BY_OWNER;
         return o->owner == (uint64_t)t->ident;
     }
-    if (o->kind == LOCK_PLAIN && o->is_read && !o->locked)
-        return false;
     if (o->kind == LOCK_PLAIN && o->claims == 1 && h->certainty == CERTAINTY_LIKELY)
         return false; /* it has released the lock, since another thread holds it */
     if (o->kind == LOCK_PLAIN && h->certainty == CERTAINTY_LIKELY && h->by == HOLD_BY_FRAME &&
-        is_released_elsewhere(r, o))
+        is_released_elsewhere(l->report, o))
         return false;
     if (o->kind == LOCK_PLAIN && o->claims > 1)
         h->certainty = CERTAINTY_LIKELY;
@@ -428,7 +438,7 @@ static void judge_holds(const struct lock_reporting *l, struct report_thread *t)
 
     for (i = 0; i < t->holds.count; i++) {
         o = entry_of_id(l->report, t->holds.items[i].object);
-        if (!o || !judge(l->report, o, t, &t->holds.items[i]))
+        if (!o || !judge(l, o, t, &t->holds.items[i]))
             continue;
         add_holder(o, t);
         t->holds.items[kept++] = t->holds.items[i];
@@ -467,7 +477,7 @@ static void add_owned(const struct lock_reporting *l, struct report_thread *t)
             continue;
         h = &t->holds.items[t->holds.count++];
         h->object = o->id;
-        h->certainty = CERTAINTY_KNOWN;
+        h->certainty = owner_certainty(l, o);
         h->by = HOLD_BY_OWNER;
         add_holder(o, t);
     }
@@ -578,6 +588,8 @@ static void set_detail(const struct lock_reporting *l, const struct lock_object 
     add_detail(to, "handler", o->handler);
     if (o->kind == LOCK_SEMLOCK && lock_is_recursive(l->py, o->address))
         add_detail(to, "recursive", yes);
+    if (o->kind == LOCK_SEMLOCK && lock_is_released(l->py, o->address))
+        add_detail(to, "released", yes);
     if (o->kind == LOCK_PLAIN && o->locked && l->py->memory.is_forked)
         add_detail(to, "forked", yes);
     if (to->detail.count == 0)

@@ -102,14 +102,30 @@ static bool read_rlock(const struct python *py, uint64_t object, uint64_t size,
     return true;
 }
 
-/* Reads a SemLock. Returns false if this process has not acquired the SemLock, because it is not
+/* Returns how many times a SemLock may be acquired now, which the C library stores in the first 32
+ * bits of its semaphore. Returns 0 if it cannot be acquired, or if this is not known. */
+static uint32_t free_permits(const struct python *py, uint64_t object)
+{
+    const uint64_t handle = lock_semaphore(py, object);
+    uint32_t value;
+
+    if (!handle || !memory_read(&py->memory, handle, &value, sizeof(value)) || value > INT32_MAX)
+        return 0;
+    return value;
+}
+
+/* Reads a SemLock. If another process has released it, this process may still count it as acquired.
+ * Returns false if this process has not acquired the SemLock and it is not free, because it is not
  * known whether another process has acquired it. */
 static bool read_semlock(const struct python *py, uint64_t object, struct lock_state *state)
 {
     int32_t count;
 
-    if (lock_permits(py, object) != 1 ||
-        !memory_read(&py->memory, object + SEMLOCK_COUNT, &count, sizeof(count)) || count <= 0 ||
+    if (lock_permits(py, object) != 1)
+        return false;
+    if (free_permits(py, object) > 0)
+        return true;
+    if (!memory_read(&py->memory, object + SEMLOCK_COUNT, &count, sizeof(count)) || count <= 0 ||
         !memory_pointer(&py->memory, object + SEMLOCK_THREAD, &state->owner))
         return false;
     state->locked = true;
@@ -131,6 +147,14 @@ uint64_t lock_semaphore(const struct python *py, uint64_t semlock)
     uint64_t handle;
 
     return memory_pointer(&py->memory, semlock + SEMLOCK_HANDLE, &handle) ? handle : 0;
+}
+
+bool lock_is_released(const struct python *py, uint64_t semlock)
+{
+    int32_t count;
+
+    return lock_permits(py, semlock) == 1 &&
+           memory_read(&py->memory, semlock + SEMLOCK_COUNT, &count, sizeof(count)) && count < 0;
 }
 
 bool lock_is_recursive(const struct python *py, uint64_t semlock)

@@ -31,6 +31,11 @@ uint64_t lock_permits(const struct python *py, uint64_t semlock);
 /* Returns the address of the semaphore of a LOCK_SEMLOCK; 0 if it cannot be read. */
 uint64_t lock_semaphore(const struct python *py, uint64_t semlock);
 
+/* True if this process has released a LOCK_SEMLOCK of one permit more often than it has acquired
+ * it.
+ */
+bool lock_is_released(const struct python *py, uint64_t semlock);
+
 /* True if a LOCK_SEMLOCK is an RLock: only the thread that has acquired it can release it. Returns
  * false also if this is not known. */
 bool lock_is_recursive(const struct python *py, uint64_t semlock);

@@ -56,6 +56,7 @@ static const struct {
     [FUNCTION_POPEN_WAIT_PIDFD] = {"subprocess", "Popen", "_wait_pidfd", LOCK_PROCESS},
     [FUNCTION_POPEN_WAIT_INNER] = {"subprocess", "Popen", "_wait", LOCK_PROCESS},
     [FUNCTION_POPEN_WAIT] = {"subprocess", "Popen", "wait", LOCK_PROCESS},
+    [FUNCTION_COMMUNICATE_IO] = {"subprocess", NULL, "_communicate_io_posix", LOCK_NONE},
     [FUNCTION_POPEN_COMMUNICATE_INNER] = {"subprocess", "Popen", "_communicate", LOCK_CHILD},
     [FUNCTION_POPEN_COMMUNICATE] = {"subprocess", "Popen", "communicate", LOCK_CHILD},
     [FUNCTION_EXECUTOR_WAIT] = {"concurrent.futures.process", "_ExecutorManagerThread",

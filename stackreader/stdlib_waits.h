@@ -77,6 +77,7 @@ enum stdlib_function {
     FUNCTION_POPEN_WAIT_PIDFD,  /* from 3.15 on */
     FUNCTION_POPEN_WAIT_INNER,
     FUNCTION_POPEN_WAIT,
+    FUNCTION_COMMUNICATE_IO, /* from 3.15 on; Popen._communicate calls it */
     FUNCTION_POPEN_COMMUNICATE_INNER,
     FUNCTION_POPEN_COMMUNICATE,
     FUNCTION_EXECUTOR_WAIT, /* _ExecutorManagerThread.wait_result_broken_or_wakeup */

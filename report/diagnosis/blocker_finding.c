@@ -284,6 +284,8 @@ static enum report_certainty certainty_of(const struct wait_graph *g, size_t nod
 
     if (hold && hold->certainty == CERTAINTY_LIKELY)
         return CERTAINTY_LIKELY;
+    if (is_held_elsewhere(g, n)) /* the processes were not read at the same moment */
+        return CERTAINTY_SEEN;
     return (!wait || wait->certainty == CERTAINTY_KNOWN) &&
                    (!hold || hold->certainty == CERTAINTY_KNOWN)
                ? CERTAINTY_KNOWN

@@ -22,6 +22,9 @@ struct wait_id {
 #define ID_MAX     1024
 #define DETAIL_MAX 16
 
+/* The most holds of a thread of another process that are looked at, for the same reason. */
+#define HOLDS_MAX 64
+
 /* PEERS_MAX: a thread that waits because of a pipe or socket gets no edges if the processes at both
  * ends have more threads than this. PEER_WAITERS_MAX: the most threads that get edges because of
  * pipes and sockets. */
@@ -226,12 +229,23 @@ static bool is_certain(int certainty)
     return certainty == CERTAINTY_KNOWN || certainty == CERTAINTY_SEEN;
 }
 
+/* True if any process may release the object: a Lock of multiprocessing. The process that has
+ * acquired it does not learn of this. */
+static bool is_releasable(const struct report_object *o)
+{
+    return text_is(o->kind, "semlock") && !text_is(object_detail(o, "recursive"), "yes");
+}
+
 /* True if a hold may be an edge of the graph. hold: NULL if the report does not contain the hold.
  */
-static bool is_edge(const struct wait_graph *g, const struct report_hold *hold)
+static bool is_edge(const struct wait_graph *g, const struct report_object *o,
+                    const struct report_hold *hold)
 {
-    return !hold || is_certain(hold->certainty) ||
-           (g->has_guesses && hold->certainty == CERTAINTY_LIKELY);
+    if (!hold)
+        return true;
+    if (g->has_guesses)
+        return is_certain(hold->certainty) || hold->certainty == CERTAINTY_LIKELY;
+    return is_certain(hold->certainty) && (!is_releasable(o) || hold->by == HOLD_BY_WITH);
 }
 
 /* Adds an edge. The edges of one node are adjacent in the array, so `from` must be the last node to
@@ -274,6 +288,37 @@ static bool has_not_run(const struct wait_graph *g, size_t node)
     return t && t->waits && text_is(t->waits->kind, "semlock") && t->switches != REPORT_UNKNOWN;
 }
 
+/* Returns the hold of a lock of multiprocessing by a thread of another process, which has an object
+ * of its own for this lock. Returns NULL if it is not found. */
+static const struct report_hold *hold_elsewhere(const struct wait_graph *g, size_t holder,
+                                                const struct report_object *lock)
+{
+    const struct report_thread *t = g->nodes[holder].item;
+    size_t i, object;
+
+    for (i = 0; i < t->holds.count && i < HOLDS_MAX; i++) {
+        object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
+        if (object != NO_NODE && g->nodes[object].kind == NODE_OBJECT &&
+            text_equals(object_detail(g->nodes[object].item, "semaphore"),
+                        object_detail(lock, "semaphore")))
+            return &t->holds.items[i];
+    }
+    return NULL;
+}
+
+/* True if a thread may be a holder, for an edge of the graph, of a lock of multiprocessing that its
+ * own process, other than that of the waiters, reports as held by it. */
+static bool is_edge_elsewhere(const struct wait_graph *g, const struct report_object *lock,
+                              size_t holder)
+{
+    const struct report_hold *hold;
+
+    if (!has_not_run(g, holder))
+        return false;
+    hold = hold_elsewhere(g, holder, lock);
+    return hold && is_edge(g, lock, hold);
+}
+
 static void add_holder_edges(struct wait_graph *g, size_t object)
 {
     struct wait_node *node = &g->nodes[object];
@@ -285,8 +330,8 @@ static void add_holder_edges(struct wait_graph *g, size_t object)
     for (i = 0; depends_on(g, o) && i < o->holders.count; i++) {
         holder = wait_graph_find(g, node->process, o->holders.items[i]);
         hold = holder != NO_NODE ? wait_graph_hold(g, holder, object) : NULL;
-        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT || !is_edge(g, hold) ||
-            (is_elsewhere(o) && !has_not_run(g, holder))) {
+        if (holder == NO_NODE || g->nodes[holder].kind == NODE_OBJECT || !is_edge(g, o, hold) ||
+            (is_elsewhere(o) && !is_edge_elsewhere(g, o, holder))) {
             g->edge_count -= node->edges;
             node->edges = 0;
             return;
@@ -633,12 +678,18 @@ bool wait_graph_make(struct wait_graph *g, const struct report_process *processe
     return make(g);
 }
 
+/* True if the graph with guesses may have an edge from the object, but the other graph has none. */
+static bool may_be_guessed(const struct report_object *o)
+{
+    return is_guessed(o) || (is_releasable(o) && depends_on_holders(o));
+}
+
 static bool has_guessed_edges(const struct report_process *p, bool has_timed)
 {
     size_t i;
 
     for (i = 0; i < p->objects.count; i++) {
-        if (is_guessed(&p->objects.items[i]))
+        if (may_be_guessed(&p->objects.items[i]))
             return true;
     }
     for (i = 0; has_timed && i < p->threads.count; i++) {

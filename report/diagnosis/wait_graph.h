@@ -17,6 +17,8 @@
  *   The kernel itself reports waits for processes
  * * a wait for data, or for room for data, if the report lacks Python threads of the processes
  * * an object whose holder is not known
+ * * a Lock of multiprocessing that was not taken by a `with`: any process may have released it
+ * since, and the process that has taken it does not learn of this
  * * a lock of multiprocessing whose holder is in another process, unless the waiter and the holder
  *   both wait for such locks, and have not run while the processes were read
  * * an object that any thread may release or set: an Event, a Condition, a Queue, a Barrier, or a
@@ -24,7 +26,8 @@
  * * an RLock that the waiter itself holds, since the waiter can take the RLock again
  * * a wait for an id, or a holder with an id, that no node of the report has
  *
- * wait_graph_make_guessed() adds edges for the first two of these facts.
+ * wait_graph_make_guessed() adds edges for the first two of these facts, and for Locks of
+ * multiprocessing that were not taken by a `with`.
  *
  * A task or greenlet that has none of these edges has an edge to the thread that runs it.
  *

@@ -302,6 +302,32 @@ TEST(a_semaphore_all_permits_of_which_are_held_is_a_deadlock)
     assert_no_deadlock(&w, "a semaphore with a permit that other code has");
 }
 
+/* Any process may release a Lock of multiprocessing, but only its owner an RLock. */
+TEST(a_multiprocessing_lock_that_was_not_taken_by_a_with_is_no_deadlock)
+{
+    struct report_pair detail[] = {{literal("permits"), literal("1")},
+                                   {literal("other"), literal("yes")}};
+    AUTO_WAITING w;
+    struct report_hold *hold;
+
+    make_deadlock(&w);
+    object_of(&w, "src.lock")->kind = literal("semlock");
+    object_of(&w, "src.lock")->detail.items = detail;
+    object_of(&w, "src.lock")->detail.count = 2;
+    hold = &thread_of(&w, "transfer-0")->holds.items[0];
+    hold->by = HOLD_BY_OWNER;
+    conclude(&w);
+    assert_null(diagnose_find(w.p, FINDING_DEADLOCK));
+    assert_non_null(diagnose_find(w.p, FINDING_PERHAPS));
+    hold->by = HOLD_BY_WITH;
+    conclude(&w);
+    assert_non_null(diagnose_find(w.p, FINDING_DEADLOCK));
+    hold->by = HOLD_BY_OWNER;
+    detail[1].name = literal("recursive");
+    conclude(&w);
+    assert_non_null(diagnose_find(w.p, FINDING_DEADLOCK));
+}
+
 /* An RLock can be taken again; the collector was wrong. */
 TEST(a_thread_does_not_wait_for_its_own_rlock)
 {
