@@ -17,6 +17,7 @@ import time
 
 number = 42
 items = list(range(2000))
+values = tuple((i, f"name {i}", i * 0.5, None, True, b"bytes") for i in range(500))
 random_bytes = b""
 text = ""
 answer = None
@@ -29,6 +30,11 @@ class Held:
 def function(value: int) -> int:
     """Called by clients."""
     return value + 1
+
+
+def take(got: tuple[object, ...]) -> int:
+    """Called by clients with `values`."""
+    return len(got)
 
 
 class LongestGap(threading.Thread):

@@ -95,6 +95,11 @@ def connect_cpu() -> Measured:
     return server_only(against_stock("connect", 20))
 
 
+def values_cpu(kind: str) -> Measured:
+    """3,000 plain values in a tuple: the server sends them ("send"), or takes them ("take")."""
+    return server_only(against_stock(kind, 20))
+
+
 def above_raw() -> Measured:
     """The server's CPU time for a getattr of the C client, above that of the raw ping-pong."""
     request, reply = sizes("getattr")

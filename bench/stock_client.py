@@ -17,6 +17,9 @@ import rpyc
 
 PORT = int(sys.argv[1])
 
+#: The values that send() got.
+VALUES: list[Any] = []
+
 
 def connect_once() -> Any:
     return rpyc.classic.connect("127.0.0.1", PORT)
@@ -39,6 +42,18 @@ def call(main: Any, function: list[Any] = []) -> None:  # noqa: B006
     assert function[0](1) == 2
 
 
+def send(main: Any) -> None:
+    """Gets a tuple of 3,000 plain values."""
+    VALUES[:] = [main.values]
+
+
+def take(main: Any) -> None:
+    """Calls a function with them."""
+    if not VALUES:
+        send(main)
+    assert main.take(VALUES[0]) == 500
+
+
 def iterate(main: Any) -> None:
     """Iterates over a list of 2,000 items."""
     for _ in main.items:
@@ -57,6 +72,8 @@ KINDS = {
     "connect": connect,
     "getattr": getattr_,
     "call": call,
+    "send": send,
+    "take": take,
     "iterate": iterate,
     "bytes": bytes_,
     "text": text,
