@@ -4,7 +4,8 @@
     bench.py [--scale] [--only NAME]... [--json FILE]
 
 --scale runs those of make bench-scale. --only runs the rows with this name, or whose name begins
-with it and a hyphen. --json: the file for the results, by default bench/bench.json in the build directory.
+with it and a hyphen. --json: the file for the results, by default bench/bench.json in the build
+directory.
 """
 
 from __future__ import annotations

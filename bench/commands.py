@@ -65,7 +65,7 @@ def pystuck(*arguments: object) -> list[object]:
 
 
 def against_ping() -> Measured:
-    """From the shell to printed stacks of 2 threads, against a C program that connects and pings."""
+    """From the shell to the stacks of 2 threads, against a C program that connects and pings."""
     with Server("ours") as server:
         server.ask("start_threads(1, 5)")
         return Measured(

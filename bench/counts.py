@@ -3,10 +3,10 @@
 
     counts.py [--write]
 
-Compares the counts with baseline.json and exits with 1 if one is more than 3 % larger. --write writes
-the file. Instructions are those of our own objects: the extension, and a C client with librpyc. So
-another C library changes nothing. They are compared only if the compiler, its optimization and the
-version of Python are those of baseline.json. Needs strace and valgrind.
+Compares the counts with baseline.json and exits with 1 if one is more than 3 % larger. --write
+writes the file. Instructions are those of our own objects: the extension, and a C client with
+librpyc. So another C library changes nothing. They are compared only if the compiler, its
+optimization and the version of Python are those of baseline.json. Needs strace and valgrind.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ def count_brine() -> Counts:
 def larger(what: str, found: Counts, known: Counts) -> list[str]:
     """Returns a line for each count that has become too large."""
     return [
-        f"{name}: {count:g} {what}, {count / known[name] - 1:+.1%}: baseline.json has {known[name]:g}"
+        f"{name}: {count:g} {what}, {count / known[name] - 1:+.1%}: baseline.json has "
+        f"{known[name]:g}"
         for name, count in found.items()
         if count > known[name] * (1 + TOLERANCE)
     ]

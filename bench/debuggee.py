@@ -3,10 +3,11 @@
 
     debuggee.py KIND [TARGET]
 
-KIND: "ours", a server of pystuck; "stock", the classic server of stock rpyc; "original", that of the
-original pystuck; "none", no server.
-TARGET: the path of a Unix socket, for pystuck's server. Prints the port or the path. Then runs each
-line of standard input as Python code and prints one line: the repr of `answer`. Ends with the input.
+KIND: "ours", a server of pystuck; "tls", one that speaks TLS; "stock", the classic server of stock
+rpyc; "original", the server of the original pystuck; "none", no server. TARGET: the path of a Unix
+socket, for "ours"; the directory of the certificates, for "tls". Prints the port or the path. Then
+runs each line of standard input as Python code and prints one line: the repr of `answer`. Ends with
+the input.
 """
 
 from __future__ import annotations
@@ -87,6 +88,18 @@ def start_ours(target: str | None) -> object:
     return target
 
 
+def start_tls(directory: str) -> object:
+    """Starts pystuck's server with files of pystuck-keys. Returns its port."""
+    import pystuck
+
+    return pystuck.run_server(
+        port=0,
+        certfile=f"{directory}/server.pem",
+        keyfile=f"{directory}/server.key",
+        ca_certs=f"{directory}/ca.pem",
+    ).port
+
+
 def start_stock() -> object:
     """Starts the server of stock rpyc. Returns its port."""
     import logging
@@ -124,6 +137,8 @@ def main() -> None:
     target = more[0] if more else None
     if kind == "ours":
         print(start_ours(target), flush=True)
+    elif kind == "tls":
+        print(start_tls(more[0]), flush=True)
     else:
         print({"stock": start_stock, "original": start_original, "none": int}[kind](), flush=True)
     for line in sys.stdin:

@@ -104,17 +104,6 @@ def take_turns(
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-def server_cpu(pid: int, run: Callable[[], float]) -> Callable[[], tuple[float, float]]:
-    """Returns a function that calls `run` and returns its result with the CPU time of the server."""
-
-    def measured() -> tuple[float, float]:
-        before = cpu_seconds(pid)
-        result = run()
-        return result, cpu_seconds(pid) - before
-
-    return measured
-
-
 # ---- System calls --------------------------------------------------------------------------------
 
 STRACE = ("strace", "-f", "-qq", "-s", "0")
@@ -142,7 +131,10 @@ def callgrind(output: Path, *options: str) -> list[str]:
 
 
 def instructions(output: Path, ours: Iterable[str]) -> int:
-    """Sums the instructions in a file of callgrind that ran in these objects, by their file names."""
+    """Sums the instructions that ran in these objects, by the start of their file names.
+
+    output: a file of callgrind.
+    """
     names: dict[str, str] = {}
     total, own, call = 0, False, False
     for line in output.read_text().splitlines():

@@ -48,7 +48,7 @@ def environment(*settings: str) -> dict[str, str]:
 
 OURS, STOCK = ("PYSTUCK_PYTHONPATH",), ("PYSTUCK_RPYC5",)
 ORIGINAL = ("PYSTUCK_ORIGINAL", "PYSTUCK_RPYC5")
-PACKAGES = {"ours": OURS, "none": OURS, "stock": STOCK, "original": ORIGINAL}
+PACKAGES = {"ours": OURS, "none": OURS, "tls": OURS, "stock": STOCK, "original": ORIGINAL}
 
 
 def built(name: str) -> str:
@@ -68,7 +68,7 @@ def msgpack(directory: str) -> str:
 
 
 class Program:
-    """A program that prints a line when it is ready, and answers each line of its input with one."""
+    """A program that prints a line when it is ready, and one for each line of its input."""
 
     def __init__(
         self, argv: Sequence[object], env: dict[str, str] | None = None, **options: Any
@@ -110,7 +110,7 @@ class Program:
         return int(self.ask(count)) / 1e9 / count
 
     def close(self) -> None:
-        """Closes the input. The program ends by itself, so that strace and callgrind write files."""
+        """Closes the input. The program ends by itself, so that callgrind writes its file."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.close()
         try:
@@ -150,9 +150,9 @@ class RawServer(Program):
         super().close()
 
 
-def c_client(target: str, kind: str, under: Sequence[str] = ()) -> Program:
-    """Returns a client with librpyc: requests.c."""
-    return Program([*under, built("requests"), target, kind])
+def c_client(target: str, kind: str, under: Sequence[str] = (), *keys: str) -> Program:
+    """Returns a client with librpyc: requests.c. keys: the directory of the files for TLS."""
+    return Program([*under, built("requests"), target, kind, *keys])
 
 
 def raw_client(target: str, request: int, reply: int) -> Program:

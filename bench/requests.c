@@ -2,9 +2,10 @@
  *
  * Sends requests to a server, with the public API of librpyc:
  *
- *     requests TARGET KIND
+ *     requests TARGET KIND [DIRECTORY]
  *
  * TARGET is a port of 127.0.0.1 or the path of a Unix socket. KIND is a name in the table below.
+ * DIRECTORY: pystuck-keys has written it; the client uses TLS with its files.
  * Reads numbers from standard input, one a line. For each number n sends n requests and prints how
  * many nanoseconds this took.
  */
@@ -27,6 +28,7 @@ struct client {
 
 struct bench {
     const char *target;
+    const char *keys; /* the directory with the files for TLS; NULL: no TLS */
     struct client clients[CONNECTIONS];
     size_t connected;
     rpyc_value **held; /* objects of the server, for hold and give_back */
@@ -41,17 +43,29 @@ static void check(int status, const char *what, const struct rpyc_error *err)
     exit(1);
 }
 
-static void connect_one(const char *target, struct client *client)
+static void connect_one(const struct bench *b, struct client *client)
 {
+    char ca[256], cert[256], key[256];
+    struct rpyc_tls tls = {.size = sizeof(tls),
+                           .ca_file = ca,
+                           .cert_file = cert,
+                           .key_file = key,
+                           .server_name = "localhost"};
     /* With a fixed envelope librpyc never connects twice, also if the server is slow. */
     struct rpyc_options options = {.size = sizeof(options), .generation = RPYC_GENERATION_5};
     struct rpyc_error err = RPYC_ERROR_INIT;
 
-    if (isdigit((unsigned char)target[0]))
-        check(rpyc_connect_tcp(&client->conn, "127.0.0.1", target, &options, &err), "connect",
+    if (b->keys) {
+        snprintf(ca, sizeof(ca), "%s/ca.pem", b->keys);
+        snprintf(cert, sizeof(cert), "%s/client.pem", b->keys);
+        snprintf(key, sizeof(key), "%s/client.key", b->keys);
+        options.tls = &tls;
+    }
+    if (isdigit((unsigned char)b->target[0]))
+        check(rpyc_connect_tcp(&client->conn, "127.0.0.1", b->target, &options, &err), "connect",
               &err);
     else
-        check(rpyc_connect_unix(&client->conn, target, &options, &err), "connect", &err);
+        check(rpyc_connect_unix(&client->conn, b->target, &options, &err), "connect", &err);
     check(rpyc_module(client->conn, "__main__", &client->module, &err), "__main__", &err);
     check(rpyc_getattr(client->module, "function", &client->function, &err), "function", &err);
 }
@@ -153,7 +167,7 @@ static void connect_and_ping(struct bench *b, size_t count)
     struct client client;
 
     for (size_t i = 0; i < count; i++) {
-        connect_one(b->target, &client);
+        connect_one(b, &client);
         check(rpyc_ping(client.conn, "ping", 4, &err), "ping", &err);
         disconnect(&client);
     }
@@ -221,18 +235,18 @@ static const struct kind *find_kind(const char *name)
 
 int main(int argc, char **argv)
 {
-    const struct kind *kind = argc == 3 ? find_kind(argv[2]) : NULL;
-    struct bench b = {.target = argv[1]};
+    const struct kind *kind = argc == 3 || argc == 4 ? find_kind(argv[2]) : NULL;
+    struct bench b = {.target = argv[1], .keys = argc == 4 ? argv[3] : NULL};
 
     if (!kind) {
-        fprintf(stderr, "usage: %s TARGET KIND\n", argv[0]);
+        fprintf(stderr, "usage: %s TARGET KIND [DIRECTORY]\n", argv[0]);
         return 2;
     }
     b.held = calloc(HELD_MAX, sizeof(*b.held));
     if (!b.held)
         return 1;
     for (; b.connected < kind->connections; b.connected++)
-        connect_one(b.target, &b.clients[b.connected]);
+        connect_one(&b, &b.clients[b.connected]);
     puts("ready");
     fflush(stdout);
     serve_input(kind, &b);

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 from counts import count_calls, count_instructions
 from measure import STRACE, TURNS, Measured, cpu_seconds, take_turns
-from programs import Program, RawServer, Server, c_client, raw_client, stock_client
+from programs import (
+    NotInstalledError,
+    Program,
+    RawServer,
+    Server,
+    c_client,
+    raw_client,
+    stock_client,
+)
 
 #: Bytes of a getattr and of its reply: sizes() measures them.
 Sizes = tuple[int, int]
@@ -61,6 +71,30 @@ def against_raw(kind: str, unix: bool = False, count: int = 4000) -> Measured:
         server_cpu=[cpu / 1e6 for _, cpu in a],
         reference_cpu=[cpu / 1e6 for _, cpu in b],
         note=f"{request} and {reply} bytes",
+    )
+
+
+def tls(count: int = 4000) -> Measured:
+    """The C client on our server over TLS, against the same without TLS."""
+    if "PYSTUCK_KEYS" not in os.environ:
+        raise NotInstalledError("install libssl-dev, then configure again")
+    with ExitStack() as stack:
+        keys = stack.enter_context(tempfile.TemporaryDirectory())
+        command = [os.environ["PYSTUCK_KEYS"], keys]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        ours = stack.enter_context(Server("tls", keys))
+        plain = stack.enter_context(Server("ours"))
+        client = stack.enter_context(c_client(ours.target, "getattr", (), keys))
+        reference = stack.enter_context(c_client(plain.target, "getattr"))
+        runs = [
+            (server_times(ours, client, count), server_times(plain, reference, count))
+            for _ in range(TURNS + 1)
+        ][1:]
+    return Measured(
+        [wall for (wall, _), _ in runs],
+        [wall for _, (wall, _) in runs],
+        server_cpu=[cpu / 1e6 for (_, cpu), _ in runs],
+        reference_cpu=[cpu / 1e6 for _, (_, cpu) in runs],
     )
 
 

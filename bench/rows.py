@@ -34,6 +34,7 @@ ROWS = [
         partial(round_trips.against_raw, "getattr")),
     Row("getattr-unix", _trip + "the same on a Unix socket", "raw Unix ping-pong", "<= 1.2",
         partial(round_trips.against_raw, "getattr", unix=True)),
+    Row("getattr-tls", _trip + "the same over TLS", "without TLS", "<= 1.5", round_trips.tls),
     Row("call", _trip + "a call", "raw TCP ping-pong", "<= 1.5",
         partial(round_trips.against_raw, "call")),
     Row("calls-server", "system calls of a getattr: server", "", "<= 3",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How the cost grows with the work: threads, clients, sizes, objects, tasks, processes.
 
-A row measures several sizes. Its result is what the cost is multiplied by where the size doubles, by
-the slope of a line through the costs of the upper half of the sizes, both as logarithms. 2 is linear.
+A row measures several sizes. Its result is what the cost is multiplied by where the size doubles,
+by the slope of a line through the costs of the upper half of the sizes, both as logarithms. 2 is
+linear.
 """
 
 from __future__ import annotations
