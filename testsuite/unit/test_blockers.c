@@ -113,3 +113,42 @@ TEST(a_blocker_that_has_the_gil_is_said_to)
     assert_true(text_begins(diagnose_find(w.p, FINDING_BLOCKER)->text,
                             "reader apparently waits for writer (bank.py:1), which has the GIL"));
 }
+
+TEST(a_blocker_is_as_certain_as_its_least_certain_waiter)
+{
+    static const struct {
+        int hold, first, second, certainty;
+    } table[] = {
+        {CERTAINTY_KNOWN, CERTAINTY_KNOWN, CERTAINTY_KNOWN, CERTAINTY_KNOWN},
+        {CERTAINTY_KNOWN, CERTAINTY_KNOWN, CERTAINTY_SEEN, CERTAINTY_SEEN},
+        {CERTAINTY_KNOWN, CERTAINTY_SEEN, CERTAINTY_KNOWN, CERTAINTY_SEEN},
+        {CERTAINTY_SEEN, CERTAINTY_KNOWN, CERTAINTY_KNOWN, CERTAINTY_SEEN},
+    };
+    AUTO_WAITING w = waiting_make();
+    size_t i;
+
+    hold(&w, "writer", "x", 3);
+    wait_for(&w, "a", "x", 5);
+    wait_for(&w, "b", "x", 5);
+    for (i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        thread_of(&w, "writer")->holds.items[0].certainty = table[i].hold;
+        thread_of(&w, "a")->waits->certainty = table[i].first;
+        thread_of(&w, "b")->waits->certainty = table[i].second;
+        conclude(&w);
+        assert_int_equal(w.p->findings.items[0].certainty, table[i].certainty);
+    }
+}
+
+TEST(a_guess_makes_the_blocker_of_all_waiters_a_guess)
+{
+    AUTO_WAITING w = waiting_make();
+
+    hold(&w, "writer", "x", 3)->certainty = CERTAINTY_LIKELY;
+    object_of(&w, "x")->holder_status = HOLDER_NOT_KNOWN;
+    hold(&w, "writer", "y", 4);
+    wait_for(&w, "a", "x", 5);
+    wait_for(&w, "b", "y", 5)->timed = BOOL_TRUE;
+    conclude(&w);
+    assert_int_equal(w.p->findings.items[0].members.count, 2);
+    assert_int_equal(w.p->findings.items[0].certainty, CERTAINTY_LIKELY);
+}

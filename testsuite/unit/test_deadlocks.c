@@ -240,6 +240,26 @@ TEST(a_cycle_with_a_guess_is_perhaps_a_deadlock)
     assert_int_equal(found->lines.count, 2);
 }
 
+TEST(a_guess_is_no_edge_if_others_may_hold_the_object)
+{
+    AUTO_WAITING w;
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        make_deadlock(&w);
+        object_of(&w, "src.lock")->holder_status = HOLDER_NOT_KNOWN;
+        thread_of(&w, "transfer-0")->holds.items[0].certainty = CERTAINTY_LIKELY;
+        if (i == 1)
+            object_of(&w, "src.lock")->kind = literal("semaphore");
+        if (i == 2)
+            hold(&w, "transfer-1", "src.lock", 8)->certainty = CERTAINTY_LIKELY;
+        conclude(&w);
+        assert_int_equal(!diagnose_find(w.p, FINDING_PERHAPS), i > 0);
+        waiting_free(&w);
+    }
+    make_deadlock(&w);
+}
+
 /* Threads that wait for a deadlock and for each other are not reported twice. */
 TEST(a_cycle_with_a_guess_that_leads_to_a_deadlock_is_not_reported)
 {
@@ -332,6 +352,7 @@ TEST(a_multiprocessing_lock_that_was_not_taken_by_a_with_is_no_deadlock)
 TEST(a_thread_does_not_wait_for_its_own_rlock)
 {
     static const char *const kinds[] = {"rlock", "import", "semlock"};
+    struct report_pair one = {literal("permits"), literal("1")};
     AUTO_WAITING w;
     size_t i;
 
@@ -340,6 +361,8 @@ TEST(a_thread_does_not_wait_for_its_own_rlock)
         hold(&w, "a", "lock", 3);
         wait_for(&w, "a", "lock", 5);
         object_of(&w, "lock")->kind = literal(kinds[i]);
+        object_of(&w, "lock")->detail.items = &one;
+        object_of(&w, "lock")->detail.count = 1;
         assert_no_deadlock(&w, kinds[i]);
     }
 }

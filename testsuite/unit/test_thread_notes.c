@@ -574,3 +574,49 @@ TEST(of_a_long_text_only_the_beginning_is_read)
     assert_int_equal(thread_of(&w, "a")->notes.count, 1);
     munmap((void *)(uintptr_t)text.data, text.len);
 }
+
+TEST(only_the_main_thread_of_the_main_interpreter_lets_the_program_exit)
+{
+    static const char *const shutdown[][2] = {{LIB "threading.py", "_shutdown"}};
+    static const char *const last[][2] = {{"/srv/app/bank.py", "close"}};
+    AUTO_WAITING w = waiting_make();
+    struct report_thread *main_thread = thread_of(&w, "main");
+
+    main_thread->main = BOOL_TRUE;
+    main_thread->daemon = BOOL_FALSE;
+    main_thread->frames.count = 0;
+    thread_of(&w, "b")->daemon = BOOL_FALSE;
+    set_stack(&w, thread_of(&w, "b"), shutdown, 1);
+    assert_findings(&w, "");
+    w.p->exiting = BOOL_TRUE;
+    assert_findings(&w, "");
+    set_stack(&w, main_thread, shutdown, 1);
+    assert_findings(&w, "the program exits and waits for a thread that is not a daemon: b\n");
+    set_stack(&w, main_thread, last, 1);
+    main_thread->interpreter = 1;
+    assert_findings(&w, "");
+    main_thread->interpreter = 0;
+    assert_findings(&w, "the program exits and is in close (bank.py:1)\n");
+    wait_for(&w, "main", "thread:main", 1);
+    conclude(&w);
+    assert_null(diagnose_find(w.p, "exit"));
+    assert_non_null(diagnose_find(w.p, "deadlock"));
+}
+
+TEST(of_many_threads_that_a_program_waits_for_at_its_end_five_are_named)
+{
+    static const char *const shutdown[][2] = {{LIB "threading.py", "_shutdown"}};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
+    AUTO_WAITING w = waiting_make();
+    size_t i;
+
+    set_stack(&w, thread_of(&w, "main"), shutdown, 1);
+    thread_of(&w, "main")->main = BOOL_TRUE;
+    for (i = 0; i < 6; i++)
+        thread_of(&w, names[i])->daemon = BOOL_FALSE;
+    assert_findings(&w, "the program exits and waits for threads that are not daemons: a, b, c, d, "
+                        "e and f\n");
+    thread_of(&w, names[6])->daemon = BOOL_FALSE;
+    assert_findings(&w, "the program exits and waits for threads that are not daemons: a, b, c, d, "
+                        "e and 2 others\n");
+}
