@@ -535,6 +535,16 @@ static void set_lock(struct waiting *w, struct report_object *o, const char *id,
     o->holders.items[o->holders.count++] = literal(holder);
 }
 
+/* Makes an object the only one that a thread holds: it has entered it by `with`. */
+static void set_hold(struct waiting *w, struct report_thread *t, const char *id)
+{
+    t->holds.items = schema_make(&w->r.arena, &schema_hold, 1);
+    t->holds.count = 1;
+    t->holds.items[0].object = literal(id);
+    t->holds.items[0].certainty = CERTAINTY_SEEN;
+    t->holds.items[0].by = HOLD_BY_WITH;
+}
+
 /* Lets a thread of a process hold one semaphore and wait for another one. objects: the two locks.
  */
 static void cross(struct waiting *w, struct report_thread *t, struct report_object *objects,
@@ -544,6 +554,7 @@ static void cross(struct waiting *w, struct report_thread *t, struct report_obje
     t->syscall->target = NULL;
     t->exact = BOOL_TRUE;
     t->switches = 7;
+    set_hold(w, t, "obj:held");
     set_lock(w, &objects[0], "obj:held", held, t->id.data);
     set_lock(w, &objects[1], "obj:wanted", wanted, NULL);
 }
@@ -631,6 +642,11 @@ static void be_of_two_threads(struct crossed *c)
     c->objects[1][0].holders.items[c->objects[1][0].holders.count++] = literal("thread:8");
 }
 
+static void be_taken_without_with(struct crossed *c)
+{
+    c->thread[1]->holds.items[0].by = HOLD_BY_OWNER;
+}
+
 static void be_known_to_be_free(struct crossed *c)
 {
     c->objects[0][1].holder_status = HOLDER_FREE;
@@ -639,8 +655,10 @@ static void be_known_to_be_free(struct crossed *c)
 TEST(locks_of_multiprocessing_are_a_deadlock_only_if_their_holders_are_known)
 {
     static void (*const changes[])(struct crossed * c) = {
-        change_nothing,       let_first_run, let_second_run, let_two_hold,      make_semaphore,
-        make_other_semaphore, lose_name,     not_be_known,   be_of_two_threads, be_known_to_be_free,
+        change_nothing,      let_first_run,         let_second_run,
+        let_two_hold,        make_semaphore,        make_other_semaphore,
+        lose_name,           not_be_known,          be_of_two_threads,
+        be_known_to_be_free, be_taken_without_with,
     };
     AUTO_WAITING w = waiting_make();
     struct crossed c;
@@ -686,6 +704,8 @@ TEST(each_thread_between_two_locks_of_other_processes_must_not_have_run)
         worker->syscall->target = NULL;
         worker->switches = 7;
         c.objects[0][0].holders.items[0] = worker->id;
+        set_hold(&w, worker, "obj:held");
+        set_hold(&w, c.thread[0], "obj:local");
         set_lock(&w, &c.objects[0][2], "obj:local", "local", c.thread[0]->id.data);
         w.p->objects.count = 3;
         if (i > 0)
