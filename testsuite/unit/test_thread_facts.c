@@ -209,3 +209,46 @@ TEST(a_thread_that_has_run_does_not_wait_for_a_process)
     assert_ptr_equal(t.waits, &lock);
     reader_end(&r);
 }
+
+/* Returns the kind of the wait that a call is; an unknown text if it is no wait for a process. */
+static struct report_text kind_of_wait(struct arena *arena, const char *call, const char *target,
+                                       int64_t peer, int state)
+{
+    struct report_target on = {.kind = literal(target), .peer_pid = peer};
+    struct report_syscall syscall = {.name = literal(call), .target = &on};
+    struct report_thread t = {.state = state, .syscall = &syscall};
+
+    call_waits_set(arena, &t, 1, 1, literal("1@host"));
+    return t.waits ? t.waits->kind : (struct report_text){NULL, 0};
+}
+
+TEST(only_a_thread_that_sleeps_in_a_call_waits_for_another_process)
+{
+    static const struct {
+        const char *call, *target;
+        int64_t peer;
+        int state;
+        const char *kind;
+    } table[] = {
+        {"read", "pipe", 2, STATE_SLEEPING, "input"},
+        {"read", "pipe", 2, STATE_RUNNING, NULL},
+        {"read", "pipe", 1, STATE_SLEEPING, NULL},
+        {"read", "pipe", REPORT_UNKNOWN, STATE_SLEEPING, NULL},
+        {"read", "file", 2, STATE_SLEEPING, NULL},
+        {"write", "unix", 2, STATE_SLEEPING, "output"},
+        {"pause", "pipe", 2, STATE_SLEEPING, NULL},
+        {"wait4", "process", 2, STATE_SLEEPING, "process"},
+        {"wait4", "pipe", 2, STATE_SLEEPING, NULL},
+        {"read", "process", 2, STATE_SLEEPING, NULL},
+    };
+    AUTO_REPORT r;
+    struct report_text kind;
+    size_t i;
+
+    report_init(&r, 0);
+    for (i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        kind =
+            kind_of_wait(&r.arena, table[i].call, table[i].target, table[i].peer, table[i].state);
+        assert_true(table[i].kind ? is_text(kind, table[i].kind) : !kind.data);
+    }
+}
