@@ -135,8 +135,11 @@ class Held:
         if after == OBEY:
             self.debuggee.write("\n")
 
-    def is_held(self, thread: int | None = None) -> bool:
-        path = f"/proc/{self.debuggee.pid}/task/{thread or self.debuggee.pid}/syscall"
+    def is_held(self, thread: int | None = None, pid: int | None = None) -> bool:
+        """Returns whether a thread, by default the main thread, holds the GIL of the debuggee, or
+        of its child with this pid."""
+        pid = pid or self.debuggee.pid
+        path = f"/proc/{pid}/task/{thread or pid}/syscall"
         call = Path(path).read_text().split()
         return len(call) > 1 and call[1] == hex(self.debuggee.told["fifo"])
 
@@ -492,7 +495,7 @@ def test_a_restricted_service_gives_no_stacks(program: Held) -> None:
 WITHOUT_A_BREAK = "sys.setswitchinterval(1000); hold(); "
 IN_CHILD = """
 other = pystuck.run_server(port=0)
-print(json.dumps({"host": other.host, "port": other.port}), flush=True)
+print(json.dumps({"host": other.host, "port": other.port, "pid": os.getpid()}), flush=True)
 hold()
 """
 
@@ -510,6 +513,7 @@ def test_a_child_that_is_forked_during_the_wait(lone: Held, fork: str) -> None:
         child = Debuggee.__new__(Debuggee)
         told = json.loads(lone.debuggee.read_line())
         child.host, child.port, child.unix_socket = told["host"], told["port"], None
+        wait_until(lambda: lone.is_held(pid=told["pid"]), "the child to hold the GIL")
         with raw_connect(child) as other:
             ask(other, ROOT, STACKS)
             assert process_of(receive(other))["gil"][0] == "held"
