@@ -27,6 +27,7 @@
 #include "connect/explain.h"
 #include "connect/find.h"
 #include "connect/listing.h"
+#include "connect/peer.h"
 #include "connect/state.h"
 #include "connect/stale_sockets.h"
 #include "options.h"
@@ -198,11 +199,9 @@ static bool is_prompt_wanted(const struct options *options)
 /* True if the stacks may be read from outside although the process has a server: the server did not
  * answer, or root has refused it because it belongs to another user. False if the server has
  * refused pystuck, or if --server-user has refused the server. */
-static bool may_go_round(const struct options *options, const struct rpyc_error *err)
+static bool may_go_round(const struct rpyc_error *err)
 {
-    bool is_silent = err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM;
-
-    return is_silent || (err->code == RPYC_EINVAL && !options->pid && !options->trust.has_user);
+    return err->code == RPYC_ETIMEOUT || err->code == RPYC_ESYSTEM || peer_was_refused();
 }
 
 /* If it is certain why the server of a process does not answer, prints why. */
@@ -228,7 +227,7 @@ static void report_outside(const struct options *options, pid_t pid, bool has_se
 
     if (outside->also[0])
         complain("%s", outside->also);
-    if (has_server && err && err->code == RPYC_EINVAL) {
+    if (has_server && err && peer_was_refused()) {
         complain("%s. The stacks were read from outside the process", err->text);
         return;
     }
@@ -376,7 +375,7 @@ static bool show_outside(const struct options *options, pid_t pid, const struct 
     bool has_server = find_is_served(pid);
 
     report_init(&report, STACKS_MEMORY_MAX);
-    if (has_server && err && !may_go_round(options, err))
+    if (has_server && err && !may_go_round(err))
         return false;
     if (outside_read(&report, pid, options->timeout_ms, options->locals, &outside) ==
         OUTSIDE_READ) {

@@ -68,6 +68,7 @@ EXTRA_DIST += \
 	examples/stuck/rows_twin.py \
 	examples/stuck/semaphore_twin.py \
 	examples/stuck/shared_locks.py \
+	examples/stuck/shared_locks_twin.py \
 	examples/stuck/signal_twin.py \
 	examples/stuck/slow_module/__init__.py \
 	examples/stuck/tasks.py \

@@ -228,6 +228,8 @@ static void warn(const struct peer *peer, const char *where)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
+static bool refused; /* see peer_was_refused */
+
 /* Without --server-user USER: accepts servers of the client's own user, servers of root, and
  * servers on other machines. If the server belongs to another or an unknown user:
  *   - If the client runs as root without --server-user any, refuses the server.
@@ -243,6 +245,7 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
         warn(peer, where);
         return 0;
     }
+    refused = true;
     if (!is_known)
         return set_error(err, RPYC_EINVAL,
                          "cannot find out which user the server %s belongs to: to connect "
@@ -251,6 +254,11 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
     return set_error(err, RPYC_EINVAL,
                      "%s is a server of %s: root must pass --server-user %s to connect", where,
                      user_describe(peer->user).text, user_argument(peer->user).text);
+}
+
+bool peer_was_refused(void)
+{
+    return refused;
 }
 
 int peer_check(int fd, void *data, struct rpyc_error *err)

@@ -440,9 +440,9 @@ def test_a_tls_server_that_is_stopped(start: Start, files: Files) -> None:
     os.kill(debuggee.pid, signal.SIGSTOP)
     wait_until(lambda: debuggee.status("State").startswith("T"), "it to be stopped")
     done = visit(debuggee, f"--ssl-ca={files.ca}", "--timeout=0.5")
-    assert done.returncode == 1
+    assert done.returncode == 0  # the stacks were read from outside
     assert f"process {debuggee.pid} (" in done.stderr
-    assert done.stderr.endswith(f"is stopped: continue it with 'kill -CONT {debuggee.pid}'\n")
+    assert f"is stopped: continue it with 'kill -CONT {debuggee.pid}'\n" in done.stderr
 
 
 def test_a_server_whose_tls_is_too_old(context: ssl.SSLContext, files: Files) -> None:

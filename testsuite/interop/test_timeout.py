@@ -122,7 +122,7 @@ def test_a_program_that_is_stopped(stuck: Debuggee) -> None:
         done = pystuck(f"--timeout={SOON}", stuck.host, stuck.port)
     finally:
         os.kill(stuck.pid, signal.SIGCONT)
-    assert done.returncode == 1
+    assert done.returncode == 0  # the stacks were read from outside
     assert " is stopped: continue it with 'kill -CONT " in done.stderr
 
 
