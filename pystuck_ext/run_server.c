@@ -12,6 +12,7 @@
 #include "gil_helper.h"
 #include "server_object.h"
 #include "session_threads.h"
+#include "thread.h"
 #include "without_gil.h"
 
 /* ---- The address ---------------------------------------------------------------------------- */
@@ -165,6 +166,13 @@ static void raise_cannot_listen(const struct rpyc_error *err, PyObject *where, b
     Py_XDECREF(more);
 }
 
+/* Called when Python has ended. */
+static void end_threads(void)
+{
+    ps_gil_helper_end_life();
+    ps_thread_await_end();
+}
+
 /* Starts the server. Takes ownership of settings. Returns a Server object, or NULL with an
  * exception. */
 static PyObject *start(PyObject *module, struct ps_settings *settings,
@@ -177,7 +185,7 @@ static PyObject *start(PyObject *module, struct ps_settings *settings,
 
     import_connection(settings->state);
     if (settings->state->is_main) {
-        ps_gil_at_exit(ps_gil_helper_end_life);
+        ps_gil_at_exit(end_threads);
     } else if (ps_server_object_watch_end(module) < 0) {
         ps_settings_free(settings);
         return NULL;

@@ -2,12 +2,20 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gil.h"
+#include "procfs/threads.h"
+#include "report.h"
 #include "server.h"
+
+/* How long ps_thread_await_end waits for threads that use a CPU, and for threads that sleep, in ms.
+ * A thread that waits for the GIL wakes up every 5 ms. */
+#define RUNNING_WAIT_MS  1000
+#define SLEEPING_WAIT_MS 50
 
 /* A thread of pystuck that has run Python. The thread does not exist in a forked child, where a new
  * thread of the program may have the same ident. The struct is never freed, but used again for
@@ -18,6 +26,8 @@ struct ps_thread {
 
     _Atomic(struct ps_state *) state;
     atomic_uint fork_count; /* ps_fork_count() of the process that the thread is in */
+    atomic_int native_id;
+    atomic_bool in_python; /* the thread has entered Python and has not left it */
 
     /* The GIL of the thread's interpreter guards the members below. */
     bool interruptible;
@@ -129,6 +139,7 @@ static void enter_in_list(struct ps_state *state)
         return;
     own_thread->interruptible = own_thread->interrupted = false;
     atomic_store(&own_thread->fork_count, ps_fork_count());
+    atomic_store(&own_thread->native_id, (int)PyThread_get_thread_native_id());
     atomic_store(&own_thread->state, state);
 }
 
@@ -136,6 +147,7 @@ static void enter_in_list(struct ps_state *state)
  * own_thread->number must be NULL already. */
 static void leave_list(void)
 {
+    atomic_store(&own_thread->in_python, false);
     atomic_store(&own_thread->state, NULL);
     atomic_store(&own_thread->ident, 0);
     own_thread = NULL;
@@ -153,6 +165,8 @@ bool ps_thread_enter(struct ps_state *state, const sigset_t *mask)
         return false;
     }
     pthread_sigmask(SIG_SETMASK, mask, NULL);
+    if (own_thread)
+        atomic_store(&own_thread->in_python, true);
     if (own_thread && !own_thread->number) {
         own_thread->number = PyLong_FromUnsignedLong(atomic_load(&own_thread->ident));
         PyErr_Clear(); /* after MemoryError the thread has no number */
@@ -210,6 +224,8 @@ void ps_thread_leave(struct ps_state *state)
         return;
     }
     ps_block_signals(NULL);
+    if (own_thread)
+        atomic_store(&own_thread->in_python, false);
     ps_gil_release();
 }
 
@@ -232,6 +248,34 @@ PyObject *ps_thread_idents(struct ps_state *state)
             Py_CLEAR(list);
     }
     return list ? PyFrozenSet_New(list) : NULL;
+}
+
+/* Returns the state that the kernel shows of a thread that is in Python, an enum report_state; 0 if
+ * there is no such thread any more. */
+static int state_in_python(struct ps_thread *t)
+{
+    if (!is_here(t) || !atomic_load(&t->in_python))
+        return 0;
+    return procfs_thread_state("/proc/self", atomic_load(&t->native_id));
+}
+
+void ps_thread_await_end(void)
+{
+    bool runs = true, is_there = true;
+    struct ps_thread *t;
+    int waited, state;
+
+    for (waited = 0; (runs && waited < RUNNING_WAIT_MS) || (is_there && waited < SLEEPING_WAIT_MS);
+         waited++) {
+        if (waited > 0)
+            poll(NULL, 0, 1);
+        runs = is_there = false;
+        for (t = atomic_load(&own_threads); t; t = t->before) {
+            state = state_in_python(t);
+            runs = runs || state == STATE_RUNNING;
+            is_there = is_there || state != 0;
+        }
+    }
 }
 
 size_t ps_thread_list(uint64_t *idents, size_t room)

@@ -39,6 +39,8 @@ while os.read(0, 1) not in (b"\\n", b""):
 #: Returns how many threads run Python.
 FRAMES = "len(__import__('sys')._current_frames())"
 
+COMPUTING = BUSY["computing"]
+
 #: Numbers of the system calls pause and, where there is no pause, ppoll, as /proc shows them.
 PAUSE = {"34", "73"}
 
@@ -197,6 +199,28 @@ def clients_in_python(embedding: Embedding) -> list[str]:
         if name == "pystuck-client" and not is_paused:
             found.append(task.name)
     return found
+
+
+def test_python_ends_after_a_slow_thread_that_runs_python(
+    start: Callable[..., Embedding], monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    """The thread has released the GIL between two instructions, and uses a CPU before it asks for
+    the GIL again. If Python had been started again by then, its thread state would be freed."""
+    monkeypatch.setenv("DELAY_CLIENTS", "1")
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    embedding = start(8, port=free_port)
+    for life in range(1, 9):
+        embedding.begin()
+        wait_until(lambda: not clients_in_python(embedding), "the threads to end")
+        with raw_connect(embedding) as peer, raw_connect(embedding) as other:
+            root = peer.root()
+            peer.send(peer.request_frame(Handler.CALLATTR, box((root, "eval", (COMPUTING,)))))
+            wait_until(lambda other=other: other.eval(FRAMES) == 3, "the request to be served")
+            embedding.end(life)
+            expect_end(peer)
+        if life < 8:
+            embedding.go_on()
+    embedding.end_well()
 
 
 def test_a_thread_that_wakes_in_the_next_life_does_not_run_python(
