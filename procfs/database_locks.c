@@ -30,12 +30,10 @@
 #define LOCKS_MAX     128 /* the most locks of SQLite that are looked at */
 #define DATABASES_MAX 8   /* the most databases of the process that are looked at */
 #define HOLDERS_MAX   8   /* the most holders of the lock of one database */
-#define LINE_SIZE     256
 
 struct locks {
     struct database_lock items[LOCKS_MAX];
     size_t count;
-    bool is_cut;
 };
 
 /* A database that the process has open, and on which there are locks. */
@@ -73,29 +71,14 @@ bool database_lock_line(const char *line, struct database_lock *to)
     return first >= FIRST_BYTE && last <= LAST_BYTE && (to->is_write || first >= FIRST_SHARED);
 }
 
-/* Lists the locks of SQLite. Reads /proc/locks in pieces. */
-static void list_locks(struct locks *to, int64_t deadline)
+static bool add_lock(void *arg, char *line)
 {
-    char text[4096], *line, *end;
-    size_t len = 0;
-    ssize_t n;
-    int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+    struct locks *to = arg;
 
-    while (fd >= 0 && clock_ms() < deadline &&
-           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-        len += (size_t)n;
-        text[len] = '\0';
-        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            to->is_cut = to->is_cut || to->count == LOCKS_MAX;
-            if (!to->is_cut && database_lock_line(line, &to->items[to->count]))
-                to->count++;
-        }
-        len = strlen(line) < LINE_SIZE ? strlen(line) : 0;
-        memmove(text, line, len);
-    }
-    if (fd >= 0)
-        close(fd);
+    if (to->count == LOCKS_MAX)
+        return false;
+    to->count += database_lock_line(line, &to->items[to->count]);
+    return true;
 }
 
 /* ---- Databases ------------------------------------------------------------------------------- */
@@ -289,9 +272,8 @@ void database_locks_find(const struct target_process *from, struct arena *arena,
         count += text_is(process->objects.items[i].kind, "database");
     if (count == 0)
         return;
-    list_locks(&locks, deadline);
-    if (locks.is_cut)
-        return;
+    if (!procfs_read_lines("/proc/locks", deadline, add_lock, &locks))
+        return; /* not all locks are known */
     list_databases(&found);
     for (i = 0; i < found.count; i++) {
         if (!judge(&one, &locks, &found.items[i], from->pid))

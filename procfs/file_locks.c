@@ -13,8 +13,6 @@
 #include "procfs/folder.h"
 #include "procfs/read.h"
 
-#define LINE_SIZE 256
-
 uint64_t file_inode(const char *folder, int fd)
 {
     char name[32], text[1024];
@@ -52,33 +50,29 @@ bool file_lock_line(const char *line, const char *kind, pid_t waiter, uint64_t i
     return waits && pid == waiter && file == inode && strcmp(found, kind) == 0;
 }
 
-/* Returns the process that has set the lock, or 0. Reads /proc/locks in pieces. The lines of a lock
- * and of its waiters may be spread over several consecutive pieces. */
+/* A lock whose holder is searched for. holder: the process that has set the lock, if is_found. */
+struct wanted {
+    const char *kind;
+    pid_t waiter, holder;
+    uint64_t inode;
+    bool is_found;
+};
+
+static bool look_at(void *arg, char *line)
+{
+    struct wanted *w = arg;
+
+    w->is_found = file_lock_line(line, w->kind, w->waiter, w->inode, &w->holder);
+    return !w->is_found;
+}
+
+/* Returns the process that has set the lock; 0: it was not found. */
 static pid_t find_holder(const char *kind, pid_t waiter, uint64_t inode, int64_t deadline)
 {
-    char text[4096], *line, *end;
-    size_t len = 0;
-    pid_t holder = 0;
-    ssize_t n;
-    int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+    struct wanted w = {.kind = kind, .waiter = waiter, .inode = inode};
 
-    while (fd >= 0 && clock_ms() < deadline &&
-           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-        len += (size_t)n;
-        text[len] = '\0';
-        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            if (!file_lock_line(line, kind, waiter, inode, &holder))
-                continue;
-            close(fd);
-            return holder;
-        }
-        len = strlen(line) < LINE_SIZE ? strlen(line) : 0;
-        memmove(text, line, len);
-    }
-    if (fd >= 0)
-        close(fd);
-    return 0;
+    procfs_read_lines("/proc/locks", deadline, look_at, &w);
+    return w.is_found ? w.holder : 0;
 }
 
 /* ---- The process ----------------------------------------------------------------------------- */

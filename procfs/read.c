@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "procfs/clock.h"
+
 ssize_t procfs_read(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -37,6 +39,38 @@ ssize_t procfs_read_in(const char *folder, const char *name, char *out, size_t s
 
     out[0] = '\0';
     return n < (int)sizeof(path) ? procfs_read(path, out, size) : -1;
+}
+
+bool procfs_read_lines(const char *path, int64_t deadline, bool (*each)(void *arg, char *line),
+                       void *arg)
+{
+    char text[4 * PROCFS_LINE_SIZE + 1], *line, *end;
+    bool goes_on = true, is_rest = false; /* text begins with the rest of a line that is left out */
+    size_t len = 0;
+    ssize_t n = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), error;
+
+    if (fd < 0)
+        return false;
+    while (goes_on && clock_ms() < deadline &&
+           (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+        len += (size_t)n;
+        text[len] = '\0';
+        for (line = text; goes_on && (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            if (!is_rest && end - line <= PROCFS_LINE_SIZE)
+                goes_on = each(arg, line);
+            is_rest = false;
+        }
+        len -= (size_t)(line - text);
+        is_rest = is_rest || len > PROCFS_LINE_SIZE;
+        len = is_rest ? 0 : len;
+        memmove(text, line, len);
+    }
+    error = errno;
+    close(fd);
+    errno = error;
+    return goes_on && n == 0;
 }
 
 /* Parses a number that is not negative. Returns PROCFS_NONE if the text does not begin with such a

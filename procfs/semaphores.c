@@ -2,7 +2,6 @@
 #include "procfs/semaphores.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "procfs/clock.h"
 #include "procfs/folder.h"
+#include "procfs/read.h"
 
-#define LOCKS_MAX 16   /* the most locks that are looked at */
-#define USERS_MAX 8    /* the most processes that are listed for one lock */
-#define LINE_SIZE 1024 /* longer lines of a list of mappings are skipped */
+#define LOCKS_MAX 16 /* the most locks that are looked at */
+#define USERS_MAX 8  /* the most processes that are listed for one lock */
 
 /* A lock, and the processes that use it. */
 struct lock {
@@ -29,6 +27,7 @@ struct lock {
 
 struct search {
     const struct target_process *from;
+    int64_t deadline;
     uid_t user;
     struct lock locks[LOCKS_MAX];
     size_t count;
@@ -55,44 +54,19 @@ static bool parse(const char *line, struct mapping *to)
     return true;
 }
 
-/* Calls `each` for each shared mapping in the list of mappings. Reads the list in pieces.
- * Returns false if the list cannot be read. */
-static bool walk_mappings(const char *path, void (*each)(void *arg, const struct mapping *m),
-                          void *arg)
-{
-    char text[4096 + LINE_SIZE], *line, *end;
-    struct mapping m;
-    size_t len = 0;
-    ssize_t n = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-        len += (size_t)n;
-        text[len] = '\0';
-        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            if (parse(line, &m))
-                each(arg, &m);
-        }
-        len = strlen(line) < LINE_SIZE ? strlen(line) : 0;
-        memmove(text, line, len);
-    }
-    if (fd >= 0)
-        close(fd);
-    return n == 0;
-}
-
 /* ---- The process itself ---------------------------------------------------------------------- */
 
-static void set_file(void *arg, const struct mapping *m)
+static bool set_file(void *arg, char *line)
 {
     struct search *s = arg;
+    struct mapping m;
     size_t i;
 
-    for (i = 0; i < s->count; i++) {
-        if (s->locks[i].handle >= m->start && s->locks[i].handle < m->end)
-            memcpy(s->locks[i].file, m->file, sizeof(m->file));
+    for (i = 0; parse(line, &m) && i < s->count; i++) {
+        if (s->locks[i].handle >= m.start && s->locks[i].handle < m.end)
+            memcpy(s->locks[i].file, m.file, sizeof(m.file));
     }
+    return true;
 }
 
 static struct report_text detail_of(const struct report_object *o, const char *name)
@@ -139,13 +113,16 @@ static bool is_wanted(const struct lock *l)
            text_is(detail_of(l->object, "permits"), "1");
 }
 
-static void add_user(void *arg, const struct mapping *m)
+static bool add_user(void *arg, char *line)
 {
     const struct visit *v = arg;
     struct lock *l = v->search->locks, *end = l + v->search->count;
+    struct mapping m;
 
+    if (!parse(line, &m))
+        return true;
     for (; l < end; l++) {
-        if (!is_wanted(l) || strcmp(l->file, m->file) != 0 ||
+        if (!is_wanted(l) || strcmp(l->file, m.file) != 0 ||
             (l->count > 0 && l->users[l->count - 1] == v->pid))
             continue;
         if (l->count == USERS_MAX)
@@ -153,6 +130,7 @@ static void add_user(void *arg, const struct mapping *m)
         else
             l->users[l->count++] = v->pid;
     }
+    return true;
 }
 
 static void visit(void *arg, pid_t pid)
@@ -167,14 +145,14 @@ static void visit(void *arg, pid_t pid)
         return;
     snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
     errno = 0;
-    if (walk_mappings(path, add_user, &v) || errno == EACCES || errno == EPERM || errno == ESRCH ||
-        errno == ENOENT)
+    if (procfs_read_lines(path, v.search->deadline, add_user, &v) || errno == EACCES ||
+        errno == EPERM || errno == ESRCH || errno == ENOENT)
         return; /* it has other privileges than the processes of the program, or has ended */
     for (i = 0; i < v.search->count; i++)
         v.search->locks[i].is_unknown = true;
 }
 
-static void find_users(struct search *s, int64_t deadline)
+static void find_users(struct search *s)
 {
     bool is_complete;
     size_t wanted = 0, i;
@@ -183,7 +161,7 @@ static void find_users(struct search *s, int64_t deadline)
         wanted += is_wanted(&s->locks[i]);
     if (wanted == 0)
         return;
-    is_complete = folder_walk_processes(deadline, visit, s);
+    is_complete = folder_walk_processes(s->deadline, visit, s);
     for (i = 0; i < s->count; i++)
         s->locks[i].is_unknown = s->locks[i].is_unknown || !is_complete;
 }
@@ -229,7 +207,7 @@ static void complete(struct arena *arena, const struct lock *l)
 void semaphores_find(const struct target_process *from, struct arena *arena,
                      struct report_process *process, int64_t deadline)
 {
-    struct search s = {.from = from};
+    struct search s = {.from = from, .deadline = deadline};
     char path[48];
     struct stat st;
     size_t i;
@@ -240,9 +218,9 @@ void semaphores_find(const struct target_process *from, struct arena *arena,
         return;
     s.user = st.st_uid;
     snprintf(path, sizeof(path), "/proc/%d/maps", (int)from->pid);
-    if (!walk_mappings(path, set_file, &s))
+    if (!procfs_read_lines(path, deadline, set_file, &s))
         return;
-    find_users(&s, deadline);
+    find_users(&s);
     for (i = 0; i < s.count; i++)
         complete(arena, &s.locks[i]);
 }

@@ -11,6 +11,7 @@
 
 #include "procfs/descriptors.h"
 #include "procfs/peers.h"
+#include "procfs/read.h"
 #include "procfs/shortage.h"
 #include "shortage_text.h"
 
@@ -328,4 +329,87 @@ TEST(a_sentence_has_the_numbers_and_the_detail)
     assert_sentence((struct report_shortage){literal("patience"), REPORT_UNKNOWN, 7, literal("x")},
                     "");
     assert_sentence((struct report_shortage){literal(NULL), 7, 7, literal("x")}, "");
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+struct lines {
+    size_t count, most;
+    char text[64]; /* the first letter of each line, and its length */
+};
+
+static bool add_line(void *arg, char *line)
+{
+    struct lines *l = arg;
+    size_t len = strlen(l->text);
+
+    snprintf(l->text + len, sizeof(l->text) - len, "%c%zu ", line[0], strlen(line));
+    return ++l->count < l->most;
+}
+
+static void put_line(FILE *file, char c, size_t len)
+{
+    while (len-- > 0)
+        fputc(c, file);
+    fputc('\n', file);
+}
+
+/* Reads a file with a line of each of these lengths, the first one of the letter a. */
+static bool read_lines(struct lines *to, const size_t *lengths, size_t count, int64_t deadline)
+{
+    char path[] = "/tmp/lines-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "w");
+    bool is_whole;
+    size_t i;
+
+    assert_non_null(file);
+    for (i = 0; i < count; i++)
+        put_line(file, (char)('a' + i), lengths[i]);
+    assert_int_equal(fclose(file), 0);
+    is_whole = procfs_read_lines(path, deadline, add_line, to);
+    unlink(path);
+    return is_whole;
+}
+
+TEST(lines_that_are_too_long_are_left_out_of_a_file)
+{
+    const size_t lengths[] = {3,  PROCFS_LINE_SIZE,     PROCFS_LINE_SIZE + 1,
+                              20, 9 * PROCFS_LINE_SIZE, 4};
+    struct lines l = {.most = 9};
+
+    assert_true(read_lines(&l, lengths, 6, INT64_MAX));
+    assert_string_equal(l.text, "a3 b1024 d20 f4 ");
+}
+
+/* The kernel may return a file of /proc in pieces of any size. Each packet is a piece. */
+TEST(a_line_that_is_too_long_may_come_in_short_pieces)
+{
+    struct lines l = {.most = 9};
+    char path[32], x[3000];
+    int fds[2];
+
+    memset(x, 'x', sizeof(x));
+    assert_int_equal(pipe2(fds, O_DIRECT), 0);
+    assert_int_equal(write(fds[1], x, sizeof(x)), sizeof(x));
+    assert_int_equal(write(fds[1], x, 500), 500);
+    assert_int_equal(write(fds[1], "z\nq\n", 4), 4);
+    close(fds[1]);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+    assert_true(procfs_read_lines(path, INT64_MAX, add_line, &l));
+    assert_string_equal(l.text, "q1 ");
+    close(fds[0]);
+}
+
+TEST(the_reading_of_lines_ends_early_if_it_must)
+{
+    const size_t lengths[] = {1, 2, 3};
+    struct lines l = {.most = 2}, none = {.most = 9};
+
+    assert_false(read_lines(&l, lengths, 3, INT64_MAX));
+    assert_string_equal(l.text, "a1 b2 ");
+    assert_false(read_lines(&none, lengths, 3, 0));
+    assert_int_equal(none.count, 0);
+    errno = 0;
+    assert_false(procfs_read_lines("/proc/0/maps", INT64_MAX, add_line, &none));
+    assert_int_equal(errno, ENOENT);
 }
