@@ -8,7 +8,11 @@ client_pystuck_SOURCES = \
 	client/color.c client/color.h \
 	client/set_error.c client/set_error.h \
 	client/interrupt.c client/interrupt.h \
+	client/complain.c client/complain.h \
 	client/main.c \
+	client/show.c client/show.h \
+	client/show_family.c client/show_family.h \
+	client/show_outside.c client/show_outside.h \
 	client/watch.c client/watch.h \
 	client/options.c client/options.h \
 	client/target.c client/target.h \

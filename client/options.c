@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "text.h"
 #include "user.h"
@@ -655,4 +656,15 @@ void options_instructions(FILE *stream)
           "If the server listens on another address, run pystuck TARGET (see pystuck -h).\n"
           "pystuck --list shows the programs of this machine that have a server.\n",
           stream);
+}
+
+bool options_is_json(const struct options *options)
+{
+    return options->format == FORMAT_JSON || options->format == FORMAT_JSON_LINES;
+}
+
+bool options_opens_prompt(const struct options *options)
+{
+    return options->prompt && !options_is_json(options) && options->code_count == 0 &&
+           isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }

@@ -74,6 +74,13 @@ enum options_action {
 /* Parses the command line into *out. Permutes argv, and sets argv[0] to "pystuck". */
 enum options_action options_parse(struct options *out, int argc, char **argv);
 
+/* True if --json or --format json is given. */
+bool options_is_json(const struct options *options);
+
+/* True if a prompt must be opened: the options allow it, and standard input and output are
+ * terminals. */
+bool options_opens_prompt(const struct options *options);
+
 /* Prints the help. */
 void options_help(FILE *stream);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect/peer.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -228,8 +229,6 @@ static void warn(const struct peer *peer, const char *where)
     fprintf(stderr, "%s\n", color_end(stderr));
 }
 
-static bool refused; /* see peer_was_refused */
-
 /* Without --server-user USER: accepts servers of the client's own user, servers of root, and
  * servers on other machines. If the server belongs to another or an unknown user:
  *   - If the client runs as root without --server-user any, refuses the server.
@@ -245,20 +244,23 @@ static int check_address(const struct peer *peer, const struct trust *trust, con
         warn(peer, where);
         return 0;
     }
-    refused = true;
     if (!is_known)
-        return set_error(err, RPYC_EINVAL,
-                         "cannot find out which user the server %s belongs to: to connect "
-                         "nevertheless, root must pass --server-user any",
-                         where);
-    return set_error(err, RPYC_EINVAL,
-                     "%s is a server of %s: root must pass --server-user %s to connect", where,
-                     user_describe(peer->user).text, user_argument(peer->user).text);
+        set_error(
+            err, RPYC_EINVAL,
+            "cannot find out which user the server %s belongs to: to connect nevertheless, root "
+            "must pass --server-user any",
+            where);
+    else
+        set_error(err, RPYC_EINVAL,
+                  "%s is a server of %s: root must pass --server-user %s to connect", where,
+                  user_describe(peer->user).text, user_argument(peer->user).text);
+    err->sys_errno = EACCES; /* see peer_is_refused */
+    return -1;
 }
 
-bool peer_was_refused(void)
+bool peer_is_refused(const struct rpyc_error *err)
 {
-    return refused;
+    return err->code == RPYC_EINVAL && err->sys_errno == EACCES;
 }
 
 int peer_check(int fd, void *data, struct rpyc_error *err)

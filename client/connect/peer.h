@@ -21,9 +21,9 @@
  * member `check` of struct rpyc_options. */
 int peer_check(int fd, void *data, struct rpyc_error *err);
 
-/* True if peer_check() has refused a server because the server belongs to another or an unknown
- * user, and the client runs as root without --server-user. */
-bool peer_was_refused(void);
+/* True if *err is the error with which peer_check() refuses a server because the server belongs to
+ * another or an unknown user, and the client runs as root without --server-user. */
+bool peer_is_refused(const struct rpyc_error *err);
 
 /* True if it is certain that the socket at the other end of the connection fd belongs to the
  * process pid of this machine and this PID namespace. */

@@ -286,16 +286,31 @@ static void say_threads(const struct server *s, const char *shortage, char *out)
             (int)tid, name, more, shortage);
 }
 
-bool state_describe(const struct server *server, char *out)
+/* Does the work of state_describe_certain(). shortage: receives the resource that is used up; "" if
+ * there is none, or if the text does not depend on it. */
+static bool say_certain(const struct server *server, char shortage[STATE_TEXT_SIZE / 2], char *out)
 {
-    char shortage[STATE_TEXT_SIZE / 2] = "", text[STATE_TEXT_SIZE];
+    char text[STATE_TEXT_SIZE];
 
+    shortage[0] = '\0';
     if (say_state(server, out))
         return true;
     if (find_shortage(server, text))
-        snprintf(shortage, sizeof(shortage), "%.380s", text);
-    if (say_queue(server, shortage, out))
-        return true;
-    say_threads(server, shortage, out);
-    return false;
+        snprintf(shortage, STATE_TEXT_SIZE / 2, "%.380s", text);
+    return say_queue(server, shortage, out);
+}
+
+bool state_describe_certain(const struct server *server, char *out)
+{
+    char shortage[STATE_TEXT_SIZE / 2];
+
+    return say_certain(server, shortage, out);
+}
+
+void state_describe(const struct server *server, char *out)
+{
+    char shortage[STATE_TEXT_SIZE / 2];
+
+    if (!say_certain(server, shortage, out))
+        say_threads(server, shortage, out);
 }

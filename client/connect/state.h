@@ -21,9 +21,12 @@
  *     3. a thread of the program runs, or no thread of the program runs
  *
  * In cases 2 and 3, the text also names a resource that is used up, see procfs/shortage.h. out must
- * have STATE_TEXT_SIZE bytes. Takes up to half a second. Returns true if the text certainly says
- * why the server does not answer (cases 1 and 2), false if it is a guess (case 3). */
-bool state_describe(const struct server *server, char *out);
+ * have STATE_TEXT_SIZE bytes. Takes up to half a second. */
+void state_describe(const struct server *server, char *out);
+
+/* Like state_describe(), but only in cases 1 and 2, in which it is certain why the server does not
+ * answer. Returns false in case 3. */
+bool state_describe_certain(const struct server *server, char *out);
 
 /* How many connections wait until the program accepts them, and how many may wait at most. */
 struct state_queue {

@@ -45,6 +45,15 @@ static int fail(struct rpyc_error *err, const char *text)
     return -1;
 }
 
+struct stacks_wish stacks_wish_of(const struct options *options)
+{
+    return (struct stacks_wish){.greenlets = options->greenlets,
+                                .locals = options->locals,
+                                .others = true,
+                                .execute = options->execute,
+                                .bare = options->stacks == CHOICE_NO};
+}
+
 static int flags_of(const struct stacks_wish *wish)
 {
     if (wish->bare)

@@ -21,6 +21,9 @@ struct stacks_wish {
     bool bare;      /* get no greenlets, source lines or repr(); send only request STACKS */
 };
 
+/* Returns what the options ask for. */
+struct stacks_wish stacks_wish_of(const struct options *options);
+
 /* Connects as connect_server() does, and sends request STACKS directly after the request for the
  * root. A pystuck server answers STACKS even if the process cannot run Python now. In this case,
  * the connection does not have the root of the server yet. */
