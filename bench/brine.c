@@ -4,16 +4,14 @@
  *
  *     brine write|read
  *
- * Reads numbers from standard input, one a line. For each number n does it n times and prints how
- * many nanoseconds this took. msgpack.c does the same with msgpack-c.
+ * See rounds.h for its input. msgpack.c does the same with msgpack-c.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "brine.h"
+#include "rounds.h"
 
 static void write_values(struct buffer *b)
 {
@@ -45,28 +43,21 @@ static void read_values(struct buffer *b)
     }
 }
 
-static int64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-/* callgrind counts what runs in this function: see measure.py. */
-__attribute__((noinline)) void measured(void (*run)(struct buffer *), struct buffer *b,
-                                        size_t count);
-
-void measured(void (*run)(struct buffer *), struct buffer *b, size_t count)
+static void write_many(void *arg, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        run(b);
+        write_values(arg);
+}
+
+static void read_many(void *arg, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        read_values(arg);
 }
 
 int main(int argc, char **argv)
 {
     struct buffer b = {0};
-    char line[32];
     bool reads = argc == 2 && strcmp(argv[1], "read") == 0;
 
     if (argc != 2 || (!reads && strcmp(argv[1], "write") != 0)) {
@@ -74,15 +65,7 @@ int main(int argc, char **argv)
         return 2;
     }
     write_values(&b);
-    puts("ready");
-    fflush(stdout);
-    while (fgets(line, sizeof(line), stdin)) {
-        int64_t start = now();
-
-        measured(reads ? read_values : write_values, &b, strtoul(line, NULL, 10));
-        printf("%" PRId64 "\n", now() - start);
-        fflush(stdout);
-    }
+    answer_rounds(reads ? read_many : write_many, NULL, &b);
     buffer_free(&b);
     return 0;
 }

@@ -4,6 +4,9 @@ bench_programs = bench/requests bench/raw bench/brine
 # make check builds them, too: test_counts.py runs them.
 check_PROGRAMS += $(bench_programs)
 
+bench_requests_SOURCES = bench/requests.c bench/rounds.h
+bench_raw_SOURCES = bench/raw.c bench/rounds.h
+bench_brine_SOURCES = bench/brine.c bench/rounds.h
 bench_requests_LDADD = librpyc/librpyc.la
 bench_requests_LDFLAGS = $(AM_LDFLAGS) -static-libtool-libs
 bench_raw_LDADD = -lpthread

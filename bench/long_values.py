@@ -72,4 +72,4 @@ def longest_gap(kind: str) -> Measured:
                 float(server.ask("meter = LongestGap(); time.sleep(0.1); answer = meter.end()"))
             )
     idle = sorted(quiet)[TURNS // 2] * 1e3
-    return Measured(gaps, unit="ms", note=f"{idle:.1f} ms while nobody asks")
+    return Measured(gaps, unit="ms", note=f"without requests: {idle:.1f} ms")

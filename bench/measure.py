@@ -14,7 +14,7 @@ from pathlib import Path
 
 TURNS = 7
 
-#: A row is not trusted if the quartiles of ours or of the reference are further apart than this
+#: A row is not trusted if the quartiles of pystuck or of the reference are further apart than this
 #: share of the median, or if other processes used more than this share of the machine.
 WIDEST, BUSIEST = 0.25, 0.10
 
@@ -76,7 +76,7 @@ class Measured:
     reference: list[float] = field(default_factory=list)
     unit: str = "us"
     exact: bool = False  # a count, which does not depend on the load
-    server_cpu: list[float] = field(default_factory=list)  # of ours, in seconds
+    server_cpu: list[float] = field(default_factory=list)  # of pystuck's server, in seconds
     reference_cpu: list[float] = field(default_factory=list)
     note: str = ""
 

@@ -2,22 +2,32 @@
  *
  * The reference of brine.c: the same values with msgpack-c. bench.py compiles it.
  */
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <msgpack.h>
+
+#include "rounds.h"
 
 static msgpack_sbuffer buffer;
 static msgpack_zone *zone;
 
-static void put_str(msgpack_packer *p, const char *text)
+/* The functions of msgpack-c are inline. The values are volatile, so that the compiler cannot write
+ * them at compile time; in a program, they are not known either. */
+static volatile int64_t ints[] = {7, 123456, -98765432101, 1000, 2000};
+static volatile double real = 3.25;
+static volatile struct {
+    const char *data;
+    size_t len;
+} texts[] = {{"name", 4}, {"a longer text of some words", 27}, {"\1\2\3\4\5\6\7\10", 8}};
+
+static void put_str(msgpack_packer *p, size_t i)
 {
-    msgpack_pack_str(p, strlen(text));
-    msgpack_pack_str_body(p, text, strlen(text));
+    size_t len = texts[i].len;
+
+    msgpack_pack_str(p, len);
+    msgpack_pack_str_body(p, texts[i].data, len);
 }
 
 static void write_values(void)
@@ -29,17 +39,17 @@ static void write_values(void)
     msgpack_pack_array(&p, 10);
     msgpack_pack_nil(&p);
     msgpack_pack_true(&p);
-    msgpack_pack_int64(&p, 7);
-    msgpack_pack_int64(&p, 123456);
-    msgpack_pack_int64(&p, -98765432101);
-    msgpack_pack_double(&p, 3.25);
-    put_str(&p, "name");
-    put_str(&p, "a longer text of some words");
-    msgpack_pack_bin(&p, 8);
-    msgpack_pack_bin_body(&p, "\x01\x02\x03\x04\x05\x06\x07\x08", 8);
+    msgpack_pack_int64(&p, ints[0]);
+    msgpack_pack_int64(&p, ints[1]);
+    msgpack_pack_int64(&p, ints[2]);
+    msgpack_pack_double(&p, real);
+    put_str(&p, 0);
+    put_str(&p, 1);
+    msgpack_pack_bin(&p, texts[2].len);
+    msgpack_pack_bin_body(&p, texts[2].data, texts[2].len);
     msgpack_pack_array(&p, 2);
-    msgpack_pack_int64(&p, 1000);
-    msgpack_pack_int64(&p, 2000);
+    msgpack_pack_int64(&p, ints[3]);
+    msgpack_pack_int64(&p, ints[4]);
 }
 
 static void read_values(void)
@@ -52,33 +62,28 @@ static void read_values(void)
         abort();
 }
 
-static int64_t now(void)
+static void write_many(void *unused, size_t count)
 {
-    struct timespec t;
+    (void)unused;
+    for (size_t i = 0; i < count; i++)
+        write_values();
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+static void read_many(void *unused, size_t count)
+{
+    (void)unused;
+    for (size_t i = 0; i < count; i++)
+        read_values();
 }
 
 int main(int argc, char **argv)
 {
     bool reads = argc == 2 && strcmp(argv[1], "read") == 0;
-    char line[32];
 
     msgpack_sbuffer_init(&buffer);
     zone = msgpack_zone_new(MSGPACK_ZONE_CHUNK_SIZE);
     write_values();
-    puts("ready");
-    fflush(stdout);
-    while (fgets(line, sizeof(line), stdin)) {
-        size_t count = strtoul(line, NULL, 10);
-        int64_t start = now();
-
-        for (size_t i = 0; i < count; i++)
-            reads ? read_values() : write_values();
-        printf("%" PRId64 "\n", now() - start);
-        fflush(stdout);
-    }
+    answer_rounds(reads ? read_many : write_many, NULL, NULL);
     msgpack_zone_free(zone);
     msgpack_sbuffer_destroy(&buffer);
     return 0;

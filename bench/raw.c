@@ -4,11 +4,9 @@
  *
  *     raw serve [PATH]                  listens on a free port of 127.0.0.1, or on a Unix socket;
  *                                       prints the port or the path
- *     raw send TARGET REQUEST REPLY     for each number n on standard input: n times sends REQUEST
- *                                       bytes and receives REPLY bytes; prints the nanoseconds
+ *     raw send TARGET REQUEST REPLY     sends REQUEST bytes and receives REPLY bytes; see rounds.h
  */
 #include <ctype.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -18,8 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "rounds.h"
 
 struct sizes {
     uint32_t request;
@@ -139,37 +138,35 @@ static void serve(const char *target)
 
 /* ---- Client ---------------------------------------------------------------------------------- */
 
-static int64_t now(void)
-{
-    struct timespec t;
+struct asking {
+    int fd;
+    const struct sizes *sizes;
+    char *room;
+};
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+static void ask_many(void *arg, size_t count)
+{
+    const struct asking *a = arg;
+
+    for (size_t i = 0; i < count; i++)
+        check(send_all(a->fd, a->room, a->sizes->request) &&
+                  receive_all(a->fd, a->room, a->sizes->reply),
+              "ask");
 }
 
 static void ask(const char *target, const struct sizes *sizes)
 {
     struct sockaddr_storage address;
     socklen_t len = address_of(target, &address);
-    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char *room = make_room(sizes), line[32];
+    struct asking a = {.sizes = sizes, .room = make_room(sizes)};
 
-    check(fd >= 0 && connect(fd, (struct sockaddr *)&address, len) == 0, "connect");
-    no_delay(fd);
-    check(send_all(fd, (const char *)sizes, sizeof(*sizes)), "send");
-    puts("ready");
-    fflush(stdout);
-    while (fgets(line, sizeof(line), stdin)) {
-        size_t count = strtoul(line, NULL, 10);
-        int64_t start = now();
-
-        for (size_t i = 0; i < count; i++)
-            check(send_all(fd, room, sizes->request) && receive_all(fd, room, sizes->reply), "ask");
-        printf("%" PRId64 "\n", now() - start);
-        fflush(stdout);
-    }
-    free(room);
-    close(fd);
+    a.fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(a.fd >= 0 && connect(a.fd, (struct sockaddr *)&address, len) == 0, "connect");
+    no_delay(a.fd);
+    check(send_all(a.fd, (const char *)sizes, sizeof(*sizes)), "send");
+    answer_rounds(ask_many, NULL, &a);
+    free(a.room);
+    close(a.fd);
 }
 
 int main(int argc, char **argv)

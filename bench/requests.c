@@ -6,17 +6,16 @@
  *
  * TARGET is a port of 127.0.0.1 or the path of a Unix socket. KIND is a name in the table below.
  * DIRECTORY: pystuck-keys has written it; the client uses TLS with its files.
- * Reads numbers from standard input, one a line. For each number n sends n requests and prints how
- * many nanoseconds this took.
+ * See rounds.h for its input.
  */
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <rpyc.h>
+
+#include "rounds.h"
 
 enum { CONNECTIONS = 16, DEPTH = 32, HELD_MAX = 1 << 20 };
 
@@ -185,43 +184,26 @@ static const struct kind {
     {"connect", connect_and_ping, NULL, 0},
 };
 
-/* ---- Time ------------------------------------------------------------------------------------ */
+/* ---- Rounds ---------------------------------------------------------------------------------- */
 
-static int64_t now(void)
+/* What the rounds do. */
+struct task {
+    const struct kind *kind;
+    struct bench *bench;
+};
+
+static void run_kind(void *arg, size_t count)
 {
-    struct timespec t;
+    const struct task *t = arg;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+    t->kind->run(t->bench, count);
 }
 
-/* callgrind counts what runs in this function: see measure.py. */
-__attribute__((noinline)) void measured(void (*run)(struct bench *, size_t), struct bench *b,
-                                        size_t count);
-
-void measured(void (*run)(struct bench *, size_t), struct bench *b, size_t count)
+static void run_also(void *arg, size_t count)
 {
-    int64_t start = now();
+    const struct task *t = arg;
 
-    run(b, count);
-    printf("%" PRId64, now() - start);
-}
-
-static void serve_input(const struct kind *kind, struct bench *b)
-{
-    char line[32];
-
-    while (fgets(line, sizeof(line), stdin)) {
-        size_t count = strtoul(line, NULL, 10);
-
-        measured(kind->run, b, count);
-        if (kind->also) {
-            putchar(' ');
-            measured(kind->also, b, count);
-        }
-        putchar('\n');
-        fflush(stdout);
-    }
+    t->kind->also(t->bench, count);
 }
 
 static const struct kind *find_kind(const char *name)
@@ -237,6 +219,7 @@ int main(int argc, char **argv)
 {
     const struct kind *kind = argc == 3 || argc == 4 ? find_kind(argv[2]) : NULL;
     struct bench b = {.target = argv[1], .keys = argc == 4 ? argv[3] : NULL};
+    struct task task = {kind, &b};
 
     if (!kind) {
         fprintf(stderr, "usage: %s TARGET KIND [DIRECTORY]\n", argv[0]);
@@ -247,9 +230,7 @@ int main(int argc, char **argv)
         return 1;
     for (; b.connected < kind->connections; b.connected++)
         connect_one(&b, &b.clients[b.connected]);
-    puts("ready");
-    fflush(stdout);
-    serve_input(kind, &b);
+    answer_rounds(run_kind, kind->also ? run_also : NULL, &task);
     while (b.connected > 0)
         disconnect(&b.clients[--b.connected]);
     free(b.held);
