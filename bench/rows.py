@@ -57,7 +57,7 @@ ROWS = [
         round_trips.pipelined),
     Row("pipelined-sends", "the same: sends for a request", "", "<= 0.125",
         round_trips.pipelined_sends),
-    Row("computing", "rounds of a thread that computes, while a C client pings", "no client", ">= 0.97",
+    Row("computing", "rounds of a computing thread, while a C client pings", "no client", ">= 0.97",
         round_trips.compute_meanwhile),
     Row("held", "objects held by a client: to make one", "", "<= 30", partial(round_trips.held, 0)),
     Row("given-back", "objects held by a client: to give one back", "", "<= 5",
