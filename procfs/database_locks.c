@@ -206,13 +206,6 @@ static bool judge(struct verdict *v, const struct locks *l, const struct databas
     return v->count > 0 || v->is_own || v->is_unknown;
 }
 
-/* ---- The report ------------------------------------------------------------------------------ */
-
-static void add_detail(struct report_object *o, const char *name, struct report_text value)
-{
-    o->detail.items[o->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
-}
-
 static struct report_text path_text(struct arena *arena, const char *path)
 {
     char text[sizeof(((struct database *)NULL)->path)];
@@ -234,13 +227,13 @@ static void complete(struct arena *arena, const struct report_process *process,
     if (!o->detail.items || !o->holders.items)
         return;
     o->detail.count = o->holders.count = 0;
-    add_detail(o, "file", path_text(arena, v->database->path));
+    report_add_detail(o, "file", path_text(arena, v->database->path));
     for (i = 0; i < v->count; i++)
         o->holders.items[o->holders.count++] = call_waits_id(arena, v->holders[i], process->id);
     if (v->count > 0 && !v->is_unknown)
         o->holder_status = HOLDER_KNOWN;
     else if (v->is_own && v->count == 0 && !v->is_unknown)
-        add_detail(o, "own", yes);
+        report_add_detail(o, "own", yes);
 }
 
 /* If a lock was found (is_locked), makes the threads' waits for databases more certain. Otherwise

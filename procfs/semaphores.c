@@ -69,17 +69,6 @@ static bool set_file(void *arg, char *line)
     return true;
 }
 
-static struct report_text detail_of(const struct report_object *o, const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < o->detail.count; i++) {
-        if (text_is(o->detail.items[i].name, name))
-            return o->detail.items[i].value;
-    }
-    return (struct report_text){NULL, 0};
-}
-
 /* Lists the locks of multiprocessing among the objects. */
 static void list_locks(struct search *s, const struct report_process *process)
 {
@@ -89,8 +78,8 @@ static void list_locks(struct search *s, const struct report_process *process)
 
     for (i = 0; i < process->objects.count && s->count < LOCKS_MAX; i++) {
         o = &process->objects.items[i];
-        handle =
-            text_is(o->kind, "semlock") ? detail_of(o, "handle") : (struct report_text){NULL, 0};
+        handle = text_is(o->kind, "semlock") ? report_detail(o, "handle")
+                                             : (struct report_text){NULL, 0};
         if (handle.data) /* the texts of the stack reader end with NUL */
             s->locks[s->count++] =
                 (struct lock){.object = o, .handle = strtoull(handle.data, NULL, 16)};
@@ -108,9 +97,9 @@ struct visit {
 /* True if a holder of the lock is searched for. */
 static bool is_wanted(const struct lock *l)
 {
-    return l->file[0] && !detail_of(l->object, "released").data &&
+    return l->file[0] && !report_detail(l->object, "released").data &&
            l->object->holder_status == HOLDER_NOT_KNOWN && l->object->holders.count == 0 &&
-           text_is(detail_of(l->object, "permits"), "1");
+           text_is(report_detail(l->object, "permits"), "1");
 }
 
 static bool add_user(void *arg, char *line)
@@ -168,13 +157,6 @@ static void find_users(struct search *s)
 
 /* ---- The report ------------------------------------------------------------------------------ */
 
-/* Adds to the detail of an object, in which the stack reader has left room. */
-static void add_detail(struct report_object *o, const char *name, struct report_text value)
-{
-    if (value.data)
-        o->detail.items[o->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
-}
-
 static struct report_text users_text(struct arena *arena, const struct lock *l)
 {
     char text[USERS_MAX * 12];
@@ -193,13 +175,13 @@ static void complete(struct arena *arena, const struct lock *l)
 
     if (!l->file[0])
         return;
-    add_detail(l->object, "semaphore", report_text_in(arena, l->file, strlen(l->file)));
+    report_add_detail(l->object, "semaphore", report_text_in(arena, l->file, strlen(l->file)));
     if (!is_searched)
         return;
     if (l->count > 0) {
-        add_detail(l->object, "users", users_text(arena, l));
+        report_add_detail(l->object, "users", users_text(arena, l));
     } else if (!l->is_unknown) {
-        add_detail(l->object, "holder", holder);
+        report_add_detail(l->object, "holder", holder);
         l->object->holder_status = HOLDER_ENDED;
     }
 }

@@ -7,6 +7,9 @@
 #include "brine.h"
 #include "schema.h"
 
+/* How many entries of the detail of an object are looked at. */
+#define DETAIL_MAX 16
+
 void report_init(struct report *r, size_t max)
 {
     *r = (struct report){.arena = {.max = max}};
@@ -206,4 +209,23 @@ void report_number_process(struct report *r, struct report_process *process, siz
     len = snprintf(id, sizeof(id), "%.*s#%zu", (int)process->id.len, process->id.data, index + 1);
     if (len < (int)sizeof(id))
         process->id = report_text(r, id, (size_t)len);
+}
+
+struct report_text report_detail(const struct report_object *object, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < object->detail.count && i < DETAIL_MAX; i++) {
+        if (text_is(object->detail.items[i].name, name))
+            return object->detail.items[i].value;
+    }
+    return (struct report_text){NULL, 0};
+}
+
+void report_add_detail(struct report_object *object, const char *name, struct report_text value)
+{
+    const struct report_text key = {name, strlen(name)};
+
+    if (value.data)
+        object->detail.items[object->detail.count++] = (struct report_pair){key, value};
 }

@@ -450,4 +450,13 @@ void report_complete_other(struct report *r, struct report_other *to,
  * entry in the report. index: the index of the Python. */
 void report_number_process(struct report *r, struct report_process *process, size_t index);
 
+/* Returns the value that the detail of an object has for a name. Returns an unknown text if the
+ * detail does not contain the name. Looks at no more than 16 entries, since a report may be
+ * malicious. */
+struct report_text report_detail(const struct report_object *object, const char *name);
+
+/* Adds an entry to the detail of an object, which must have room for it. name: a literal. Adds
+ * nothing if the value is unknown. */
+void report_add_detail(struct report_object *object, const char *name, struct report_text value);
+
 #endif

@@ -6,7 +6,6 @@
 /* Limits for malicious reports. */
 #define PROCESSES_MAX 16
 #define OBJECTS_MAX   4096
-#define DETAIL_MAX    16
 #define ID_MAX        256
 #define SEARCHES_MAX  64 /* the most locks for whose holders other processes are searched */
 
@@ -17,28 +16,17 @@ struct owner {
     size_t count;
 };
 
-static struct report_text detail_of(const struct report_object *o, const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < o->detail.count && i < DETAIL_MAX; i++) {
-        if (text_is(o->detail.items[i].name, name))
-            return o->detail.items[i].value;
-    }
-    return (struct report_text){NULL, 0};
-}
-
 static bool is_lock(const struct report_object *o)
 {
-    return text_is(o->kind, "semlock") && detail_of(o, "semaphore").data &&
-           text_is(detail_of(o, "permits"), "1");
+    return text_is(o->kind, "semlock") && report_detail(o, "semaphore").data &&
+           text_is(report_detail(o, "permits"), "1");
 }
 
 /* True if the process has released the lock more often than it has acquired it. So it has released
  * it for other processes, which may still count it as acquired. */
 static bool is_released(const struct report_object *o)
 {
-    return detail_of(o, "released").data;
+    return report_detail(o, "released").data;
 }
 
 /* Returns the thread that holds the lock with this semaphore, as an id of a process; unknown if the
@@ -51,7 +39,8 @@ static struct report_text holder_in(const struct owner *p, struct report_text se
         const struct report_object *o = &p->objects[i];
 
         if (is_lock(o) && o->holder_status == HOLDER_KNOWN && o->holders.count == 1 &&
-            !detail_of(o, "elsewhere").data && text_equals(detail_of(o, "semaphore"), semaphore))
+            !report_detail(o, "elsewhere").data &&
+            text_equals(report_detail(o, "semaphore"), semaphore))
             return o->holders.items[0];
     }
     return (struct report_text){NULL, 0};
@@ -96,17 +85,17 @@ static bool set_holder(struct arena *arena, struct report_object *o, struct repo
  * that the process has released it for another process. */
 static bool disputes(const struct report_object *other, struct report_text semaphore)
 {
-    if (!is_lock(other) || !text_equals(detail_of(other, "semaphore"), semaphore))
+    if (!is_lock(other) || !text_equals(report_detail(other, "semaphore"), semaphore))
         return false;
     return is_released(other) ||
-           (other->holders.count > 0 && !detail_of(other, "elsewhere").data &&
+           (other->holders.count > 0 && !report_detail(other, "elsewhere").data &&
             (other->holder_status == HOLDER_KNOWN || other->holder_status == HOLDER_NOT_KNOWN));
 }
 
 static bool is_disputed(const struct owner *all, size_t count, size_t own,
                         const struct report_object *o)
 {
-    const struct report_text semaphore = detail_of(o, "semaphore");
+    const struct report_text semaphore = report_detail(o, "semaphore");
     size_t i, j;
 
     for (i = 0; i < count; i++) {
@@ -126,7 +115,7 @@ static bool find_holder(struct arena *arena, const struct owner *all, size_t cou
     size_t i, holders = 0;
 
     for (i = 0; i < count; i++) {
-        found = i != own && all[i].id.data ? holder_in(&all[i], detail_of(o, "semaphore"))
+        found = i != own && all[i].id.data ? holder_in(&all[i], report_detail(o, "semaphore"))
                                            : (struct report_text){NULL, 0};
         if (!found.data)
             continue;

@@ -530,12 +530,6 @@ static struct report_text type_of(const struct lock_reporting *l, const struct l
     return object_type_name(l->py, l->arena, object_type(l->py, o->address));
 }
 
-static void add_detail(struct report_object *to, const char *name, struct report_text value)
-{
-    if (value.data)
-        to->detail.items[to->detail.count++] = (struct report_pair){{name, strlen(name)}, value};
-}
-
 /* The attributes from which the numbers in the detail of an object are read. Only a
  * BoundedSemaphore has _initial_value, which is the number of threads that may acquire it at the
  * same time. */
@@ -565,12 +559,12 @@ static void add_numbers(const struct lock_reporting *l, const struct lock_object
         if (o->kind == numbers[i].kind &&
             attribute_find(l->py, o->address, numbers[i].attribute, &value) &&
             object_integer(l->py, value, &number))
-            add_detail(to, numbers[i].detail, number_text(l->arena, "", false, number));
+            report_add_detail(to, numbers[i].detail, number_text(l->arena, "", false, number));
     }
     if (o->kind == LOCK_SEMLOCK && (number = lock_permits(l->py, o->address)) > 0)
-        add_detail(to, "permits", number_text(l->arena, "", false, number));
+        report_add_detail(to, "permits", number_text(l->arena, "", false, number));
     if (o->kind == LOCK_SEMLOCK && (number = lock_semaphore(l->py, o->address)) > 0)
-        add_detail(to, "handle", number_text(l->arena, "", true, number));
+        report_add_detail(to, "handle", number_text(l->arena, "", true, number));
 }
 
 static void set_detail(const struct lock_reporting *l, const struct lock_object *o,
@@ -583,15 +577,15 @@ static void set_detail(const struct lock_reporting *l, const struct lock_object 
     if (!to->detail.items)
         return;
     if (o->kind == LOCK_IMPORT && attribute_find(l->py, o->address, "name", &name))
-        add_detail(to, "module", object_text(l->py, l->arena, name));
+        report_add_detail(to, "module", object_text(l->py, l->arena, name));
     add_numbers(l, o, to);
-    add_detail(to, "handler", o->handler);
+    report_add_detail(to, "handler", o->handler);
     if (o->kind == LOCK_SEMLOCK && lock_is_recursive(l->py, o->address))
-        add_detail(to, "recursive", yes);
+        report_add_detail(to, "recursive", yes);
     if (o->kind == LOCK_SEMLOCK && lock_is_released(l->py, o->address))
-        add_detail(to, "released", yes);
+        report_add_detail(to, "released", yes);
     if (o->kind == LOCK_PLAIN && o->locked && l->py->memory.is_forked)
-        add_detail(to, "forked", yes);
+        report_add_detail(to, "forked", yes);
     if (to->detail.count == 0)
         to->detail.items = NULL;
 }
@@ -660,7 +654,7 @@ static void set_queued(const struct lock_reporting *l, struct lock_object *o,
     if (!to->detail.items || !type.data)
         return;
     to->holders = *workers;
-    add_detail(to, "queued", type);
+    report_add_detail(to, "queued", type);
 }
 
 /* If all threads of a pool are busy, any of them may begin a future of the pool's queue. So the
@@ -734,8 +728,8 @@ static void set_processes(const struct lock_reporting *l, struct report_object *
     to->detail.items = arena_array(l->arena, 2, sizeof(*to->detail.items));
     if (!to->detail.items || !set_holders(l, to, ids, count))
         return;
-    add_detail(to, "workers", yes);
-    add_detail(to, "executor", type);
+    report_add_detail(to, "workers", yes);
+    report_add_detail(to, "executor", type);
 }
 
 /* Makes the worker processes of a multiprocessing.Pool the holders of its results. */

@@ -37,9 +37,9 @@
 #define SYS_pidfd_open 434
 #endif
 
-#define MAPS_SIZE_MIN                                                                              \
-    ((size_t)1 << 16) /* most processes have less; a larger list is read again                     \
-                       */
+/* The first size of the buffer for the list of mappings, in bytes. Most lists are shorter; a longer
+ * one is read again. */
+#define MAPS_SIZE_MIN ((size_t)1 << 16)
 #define MAPS_SIZE_MAX ((size_t)1 << 28)
 #define MAPS_MS       1000 /* how long to wait for the list of mappings, at most */
 #define READ_TRIES    3

@@ -77,7 +77,7 @@ static bool is_held_elsewhere(const struct wait_graph *g, const struct wait_node
 {
     const struct wait_node *target = n->edges == 1 ? &g->nodes[g->edges[n->first_edge]] : NULL;
 
-    return target && target->kind == NODE_OBJECT && object_detail(target->item, "elsewhere").data;
+    return target && target->kind == NODE_OBJECT && report_detail(target->item, "elsewhere").data;
 }
 
 /* Returns the only thread, greenlet, task or process on which an actor depends, or NO_NODE. A task

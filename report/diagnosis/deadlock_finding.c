@@ -133,7 +133,7 @@ static void put_self(struct buffer *out, const struct making *m)
     object.words = (struct report_text){NULL, 0};
     if (text_is(object.kind, "future")) {
         sentence_put(out, " waits for the result of a Future that ");
-        sentence_put(out, object_detail(&object, "queued").data ? "is queued in its own pool"
+        sentence_put(out, report_detail(&object, "queued").data ? "is queued in its own pool"
                                                                 : "it computes itself");
         return;
     }

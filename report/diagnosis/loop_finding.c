@@ -48,7 +48,7 @@ static bool is_hub_blocked(const struct report_object *hub, const report_frames 
     static const char package[] = "/gevent/";
     struct report_text file;
 
-    if (text_is(object_detail(hub, "state"), "waiting"))
+    if (text_is(report_detail(hub, "state"), "waiting"))
         return true;
     if (frames->count == 0)
         return false;

@@ -16,11 +16,9 @@ struct wait_id {
 
 #define ALL_PROCESSES SIZE_MAX
 
-/* ID_MAX: the maximum length of an id, in bytes. DETAIL_MAX: how many pairs of an object's detail
- * are looked at. Without these limits, a malicious report could make the diagnosis compare long
- * ids, or search a long list, for each thread that waits for an object. */
-#define ID_MAX     1024
-#define DETAIL_MAX 16
+/* The maximum length of an id, in bytes. Without this limit, a malicious report could make the
+ * diagnosis compare long ids for each thread that waits for an object. */
+#define ID_MAX 1024
 
 /* The most holds of a thread of another process that are looked at, for the same reason. */
 #define HOLDS_MAX 64
@@ -161,19 +159,6 @@ static void add_holds(struct wait_graph *g, size_t holder)
     }
 }
 
-/* ---- Edges ----------------------------------------------------------------------------------- */
-
-struct report_text object_detail(const struct report_object *object, const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < object->detail.count && i < DETAIL_MAX; i++) {
-        if (text_is(object->detail.items[i].name, name))
-            return object->detail.items[i].value;
-    }
-    return (struct report_text){NULL, 0};
-}
-
 /* Returns a text as a number; SIZE_MAX if it is not a number of at most nine digits. */
 static size_t number_of(struct report_text text)
 {
@@ -202,7 +187,7 @@ static bool depends_on_holders(const struct report_object *o)
             return o->holders.count == 1;
     }
     if (text_is(o->kind, "semaphore") || text_is(o->kind, "semlock"))
-        return o->holders.count == number_of(object_detail(o, "permits"));
+        return o->holders.count == number_of(report_detail(o, "permits"));
     return text_is(o->kind, "future") || text_is(o->kind, "pool") || text_is(o->kind, "children");
 }
 
@@ -233,7 +218,7 @@ static bool is_certain(int certainty)
  * acquired it does not learn of this. */
 static bool is_releasable(const struct report_object *o)
 {
-    return text_is(o->kind, "semlock") && !text_is(object_detail(o, "recursive"), "yes");
+    return text_is(o->kind, "semlock") && !text_is(report_detail(o, "recursive"), "yes");
 }
 
 /* True if a hold may be an edge of the graph. hold: NULL if the report does not contain the hold.
@@ -264,7 +249,7 @@ static bool is_lost(const struct report_object *o)
     if (o->holder_status != HOLDER_ENDED && o->holder_status != HOLDER_INHERITED)
         return false;
     return !text_is(o->kind, "semlock") ||
-           (o->holder_status == HOLDER_ENDED && text_is(object_detail(o, "recursive"), "yes"));
+           (o->holder_status == HOLDER_ENDED && text_is(report_detail(o, "recursive"), "yes"));
 }
 
 static bool depends_on(const struct wait_graph *g, const struct report_object *o)
@@ -275,7 +260,7 @@ static bool depends_on(const struct wait_graph *g, const struct report_object *o
 /* True if the holder of the object is in another process than the object's waiters. */
 static bool is_elsewhere(const struct report_object *o)
 {
-    return object_detail(o, "elsewhere").data;
+    return report_detail(o, "elsewhere").data;
 }
 
 /* True if a node is a thread that waits for a lock of multiprocessing, and that did not run between
@@ -299,8 +284,8 @@ static const struct report_hold *hold_elsewhere(const struct wait_graph *g, size
     for (i = 0; i < t->holds.count && i < HOLDS_MAX; i++) {
         object = wait_graph_find(g, g->nodes[holder].process, t->holds.items[i].object);
         if (object != NO_NODE && g->nodes[object].kind == NODE_OBJECT &&
-            text_equals(object_detail(g->nodes[object].item, "semaphore"),
-                        object_detail(lock, "semaphore")))
+            text_equals(report_detail(g->nodes[object].item, "semaphore"),
+                        report_detail(lock, "semaphore")))
             return &t->holds.items[i];
     }
     return NULL;

@@ -133,8 +133,4 @@ bool wait_is_for_peer(const struct report_wait *wait);
 /* Returns the fact that a node holds an object. NULL: the node is not known to hold the object. */
 const struct report_hold *wait_graph_hold(const struct wait_graph *g, size_t holder, size_t object);
 
-/* Returns the value that the detail of an object has for a name. Returns an unknown text if the
- * detail does not contain the name. */
-struct report_text object_detail(const struct report_object *object, const char *name);
-
 #endif

@@ -140,7 +140,7 @@ static void put_noun(struct buffer *out, const struct kind_words *kind, struct r
 static void put_database(struct buffer *out, const struct report_object *object,
                          struct report_text words)
 {
-    const struct report_text file = object_detail(object, "file");
+    const struct report_text file = report_detail(object, "file");
     const bool has_words = words.data && words.len > 0;
 
     sentence_put(out, file.data ? "SQLite database " : "an SQLite database");
@@ -157,7 +157,7 @@ static void put_object(struct buffer *out, const struct kind_words *kind,
                        const struct report_object *object, struct report_text words)
 {
     const struct report_text unknown = {NULL, 0};
-    const struct report_text handler = object ? object_detail(object, "handler") : unknown;
+    const struct report_text handler = object ? report_detail(object, "handler") : unknown;
 
     if (object && text_is(object->kind, "database")) {
         put_database(out, object, words);
@@ -176,7 +176,7 @@ static void put_object(struct buffer *out, const struct kind_words *kind,
 static struct report_text words_of_object(const struct report_object *object)
 {
     if (!object->words.data && text_is(object->kind, "import"))
-        return object_detail(object, "module");
+        return report_detail(object, "module");
     return object->words;
 }
 
@@ -314,9 +314,9 @@ static bool is_for_end(const struct wait_graph *g, const struct parts *p)
  * For a queue of which all items must be done: ", of which 1 is not". */
 static void put_numbers(struct buffer *out, const struct parts *p)
 {
-    const struct report_text parties = object_detail(p->object, "parties");
-    const struct report_text arrived = object_detail(p->object, "arrived");
-    const struct report_text unfinished = object_detail(p->object, "unfinished");
+    const struct report_text parties = report_detail(p->object, "parties");
+    const struct report_text arrived = report_detail(p->object, "arrived");
+    const struct report_text unfinished = report_detail(p->object, "unfinished");
 
     if (text_is(p->wait->kind, "barrier") && parties.data && arrived.data) {
         sentence_put(out, ", where ");
@@ -416,7 +416,7 @@ static const struct report_hold *hold_of(const struct wait_graph *g, const struc
 static const char *doubt_of(const struct wait_graph *g, const struct parts *p, bool is_certain)
 {
     const size_t shown = shown_of(&p->object->holders);
-    const bool is_elsewhere = object_detail(p->object, "elsewhere").data;
+    const bool is_elsewhere = report_detail(p->object, "elsewhere").data;
     const char *doubt = is_elsewhere && !is_certain ? "apparently " : "";
     size_t i;
 
@@ -492,7 +492,7 @@ static void put_several_holders(struct buffer *out, const struct wait_graph *g,
 void wait_words_put_lost(struct buffer *out, const struct wait_graph *g, size_t object)
 {
     const struct report_object *o = g->nodes[object].item;
-    struct report_text name = object_detail(o, "holder");
+    struct report_text name = report_detail(o, "holder");
 
     const bool is_inherited = o->holder_status == HOLDER_INHERITED;
 
@@ -536,7 +536,7 @@ static void put_workers(struct buffer *out, const struct wait_graph *g, const st
     const report_texts *holders = &p->object->holders;
 
     sentence_put(out, "computed in a ");
-    sentence_put_text(out, text_or(object_detail(p->object, "executor"), pool));
+    sentence_put_text(out, text_or(report_detail(p->object, "executor"), pool));
     sentence_put(out, holders->count == 1 ? " whose only worker is " : " with the workers ");
     put_holders(out, g, g->nodes[p->target].process, holders);
 }
@@ -547,7 +547,7 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
                         const struct parts *p, bool is_certain)
 {
     const struct report_object *o = p->object;
-    const struct report_text executor = object_detail(o, "queued");
+    const struct report_text executor = report_detail(o, "queued");
 
     if (o->holder_status == HOLDER_ENDED || o->holder_status == HOLDER_INHERITED) {
         if (o->holder_status == HOLDER_ENDED && !g->nodes[p->target].is_lost)
@@ -558,17 +558,17 @@ static void put_holding(struct buffer *out, const struct wait_graph *g, size_t n
     } else if (o->holder_status == HOLDER_FREE) {
         sentence_put(out, "free now");
     } else if (o->holders.count == 0 && text_is(o->kind, "future")) {
-        if (text_is(object_detail(o, "state"), "PENDING"))
+        if (text_is(report_detail(o, "state"), "PENDING"))
             sentence_put(out, "which no thread has begun to compute");
-    } else if (object_detail(o, "own").data) {
+    } else if (report_detail(o, "own").data) {
         sentence_put(out, "held by a connection of the same process");
     } else if (o->holders.count == 0 && !text_is(o->kind, "workers")) {
         sentence_put(out, "holder not known");
-        if (object_detail(o, "forked").data)
+        if (report_detail(o, "forked").data)
             sentence_put(out, ", perhaps a thread of the parent process at the time of the fork");
     } else if (o->holders.count == 0) {
         return; /* an executor without tasks */
-    } else if (object_detail(o, "workers").data) {
+    } else if (report_detail(o, "workers").data) {
         put_workers(out, g, p);
     } else if (executor.data) {
         put_queued(out, g, node, p, executor);

@@ -109,7 +109,7 @@ static bool workers_are_idle(const struct wait_graph *g, size_t object)
     const struct report_object *o = g->nodes[object].item;
     size_t i, node;
 
-    if (!text_is(object_detail(o, "workers"), "yes") || o->holders.count > WORKERS_MAX)
+    if (!text_is(report_detail(o, "workers"), "yes") || o->holders.count > WORKERS_MAX)
         return false;
     for (i = 0; i < o->holders.count; i++) {
         node = wait_graph_find(g, g->nodes[object].process, o->holders.items[i]);
