@@ -186,7 +186,8 @@ int request_by_number(struct request *r, rpyc_conn *conn, int handler, const cha
     if (format_arguments(&args, &kwargs, format, ap, err) < 0)
         return -1;
     if (rpyc_length(kwargs) > 0) {
-        error_set(err, RPYC_EINVAL, "a request takes no keyword arguments");
+        error_set(err, RPYC_EINVAL,
+                  "the format must have no keyword arguments: only a call can have them");
         return -1;
     }
     request_begin(r, conn, (enum handler)handler, err);

@@ -61,7 +61,8 @@ int stream_wait(int fd, short events, const struct stream_watch *watch, deadline
     if (n > 0 && p[0].revents)
         return 0;
     if (n > 0)
-        return error_set(err, RPYC_ECANCELED, "another connection has input");
+        return error_set(err, RPYC_ECANCELED,
+                         "the wait was cancelled: another connection has input");
     if (n == 0)
         return error_set(err, RPYC_ETIMEOUT, "timed out");
     if (errno == EINTR)

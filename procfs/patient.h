@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * patient: starts a new thread for work that may block. If the thread blocks, the caller returns
- * after a timeout and leaves the thread behind. Such work is to read the memory of another process,
- * or its files `cmdline`, `environ` and `maps` in /proc: the kernel then takes the lock of the
- * process's memory (mmap_lock), and a process that is stuck in the kernel may hold this lock for
- * ever. Opening a file may also block, if the file server does not answer. Uses heap memory.
+ * after a timeout and leaves the thread behind. Reading the memory of another process, or its files
+ * `cmdline`, `environ` and `maps` in /proc, may block: the kernel takes the lock of the process's
+ * memory (mmap_lock), and a process that is stuck in the kernel may hold this lock for ever.
+ * Opening a file may also block, if the file server does not answer. These functions use heap
+ * memory.
  */
 #ifndef PROCFS_PATIENT_H
 #define PROCFS_PATIENT_H

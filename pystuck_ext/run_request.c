@@ -392,10 +392,11 @@ static int reply(struct waiting *w, struct rpyc_error *err)
     return result;
 }
 
-/* Frees a job that was not accepted. If another collection of stacks is blocked, or the interpreter
- * is shutting down, answers STACKS without Python. Returns 1 if the request was answered, -1 with
- * err if the connection must be closed. Otherwise moves the request back to *request and returns 0:
- * the caller must serve it. */
+/* Frees a job that the helper did not accept. problem: why, an errno. If the job's request is
+ * STACKS, and the helper is blocked in an earlier collection of stacks (EBUSY) or the interpreter
+ * is shutting down, answers the request without Python. Returns 1 if the request was answered, -1
+ * with err if the connection must be closed. Otherwise moves the request from the job to *request
+ * and returns 0: the caller must serve it. */
 static int take_back(struct waiting *w, struct message *request, int problem,
                      struct rpyc_error *err)
 {

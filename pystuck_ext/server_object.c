@@ -277,7 +277,8 @@ int ps_server_object_watch_end(PyObject *module)
     return -1;
 }
 
-/* Keeps the object of a subinterpreter's server for end(). Returns 0, or -1 with an exception. */
+/* Adds `handle`, the Server object of a subinterpreter, to the list of servers that end() closes.
+ * Returns 0, or -1 with an exception. */
 static int remember(PyObject *module, PyObject *handle)
 {
     struct ps_state *state = PyModule_GetState(module);

@@ -381,7 +381,7 @@ static void reply_with(struct ps_without_gil *w, struct arena *a, struct report_
     if (!p->tasks.items)
         report_add_missing(a, p, "tasks", why);
     if (result == STACKREADER_CUT)
-        report_add_missing(a, p, "some threads", "not all can be read");
+        report_add_missing(a, p, "some threads", STACKREADER_CUT_TEXT);
     ps_without_gil_fill_threads(a, p, activity);
     buffer_clear(&w->reply);
     brine_put_tuple(&w->reply, 2);

@@ -61,10 +61,10 @@ bool module_open(const struct python *py, const struct dict *modules, const char
 bool has_class_attributes(const struct python *py, uint64_t object);
 
 /* Finds an attribute that the class of an object, or a base of this class, defines. If the object
- * is itself a class, looks in this class and its bases. If the attribute is a slot (__slots__) of
- * the object that has a value, sets *value to the address of this value. Else sets *value to the
- * address of the value in the class. name: the address of the str that is the key in the dict of
- * the class. */
+ * is itself a class, looks in this class and its bases. If the attribute is a slot
+ * (__slots__), and this slot of the object has a value, sets *value to the address of this value.
+ * Else sets *value to the address of the value in the class. name: the address of the str that is
+ * the key in the dict of the class. */
 bool class_attribute_find(const struct python *py, uint64_t object, uint64_t name, uint64_t *value);
 
 /* Sets *value to the address of the value of an attribute that is stored in the object itself: in

@@ -69,8 +69,8 @@ static void populate(struct memory_pages *p)
     p->populated += size;
 }
 
-/* Adds each page of a piece to `wanted` if there is no copy of the page yet, and takes a place for
- * it. */
+/* Adds to `wanted` each page of a piece of which there is no copy yet. Enters the page in p->kept,
+ * and takes the next of p->copies for the copy. */
 static void add_missing(struct memory_pages *p, const struct memory_piece *piece,
                         struct memory_piece *wanted, size_t *count)
 {

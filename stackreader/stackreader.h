@@ -59,6 +59,7 @@ struct stackreader_wish {
 /* NONE: no thread could be read. CUT: only a part of the threads was read, because the arena is
  * full, max_threads was reached, a list of threads cannot be read to its end, or reading would take
  * too long; the threads that were read are complete. ALL: all threads were read. */
+#define STACKREADER_CUT_TEXT "there are too many, or their list cannot be read to its end"
 enum stackreader_result { STACKREADER_NONE, STACKREADER_CUT, STACKREADER_ALL };
 
 /* Reads the threads of all interpreters. process: a process of a report, in which everything is

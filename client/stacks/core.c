@@ -250,7 +250,7 @@ static bool read_python(const struct dump *d, const struct located *python, stru
     stackreader_set_absent(reader, &r->arena, to);
     stackreader_free(reader);
     if (result == STACKREADER_CUT)
-        report_add_missing(&r->arena, to, "some threads", "there are too many to read");
+        report_add_missing(&r->arena, to, "some threads", STACKREADER_CUT_TEXT);
     return result != STACKREADER_NONE;
 }
 

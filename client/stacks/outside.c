@@ -375,7 +375,7 @@ static bool read_python(const struct outside_process *t, const struct located *p
     for (i = 0; i < READ_TRIES && result == STACKREADER_NONE; i++)
         result = stackreader_read(reader, &report->arena, to, &wish);
     if (result == STACKREADER_CUT)
-        report_add_missing(&report->arena, to, "some threads", "there are too many to read");
+        report_add_missing(&report->arena, to, "some threads", STACKREADER_CUT_TEXT);
     for (i = 0; i < (int)to->threads.count; i++) {
         if (stackreader_activity(reader, (size_t)i) >= 0)
             to->threads.items[i].switches = stackreader_activity(reader, (size_t)i);

@@ -80,7 +80,8 @@ def _listen_next_to(server: _pystuck.Server, settings: dict[str, Any]) -> _pystu
     """
     if settings["unix_socket"] is not None or settings["port"] == 0:
         return _run.listen(settings)
-    for port in range(server.port + 1, min(server.port + _PORTS_TRIED, 65536)):
+    ports = range(server.port + 1, min(server.port + _PORTS_TRIED, 65536))
+    for port in ports:
         with contextlib.suppress(OSError):
             return _run.listen({**settings, "port": port})
-    raise OSError("no port is free")
+    raise OSError(f"no port from {ports.start} to {ports.stop - 1} is free for the forked child")

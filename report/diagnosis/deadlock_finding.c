@@ -69,7 +69,7 @@ static size_t find_start(const struct making *m, size_t cycle)
     return start;
 }
 
-/* Returns the first node to which a node has an edge and which is in the same cycle. */
+/* Returns the node to which the first edge of `node` within its cycle leads. */
 static size_t next_in_cycle(const struct wait_graph *g, size_t node)
 {
     size_t e = g->nodes[node].first_edge;

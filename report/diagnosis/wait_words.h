@@ -22,8 +22,9 @@ void wait_words_put(struct buffer *out, const struct wait_graph *g, size_t node,
 void wait_words_put_target(struct buffer *out, const struct wait_graph *g, size_t node);
 
 /* Like wait_words_put_target, but with "it" in place of the object: "waits for it", "waits for room
- * in it". If the words that wait_words_of() returns for the node are not the words of the object,
- * also appends the words of the node: "waits for it (dst.lock)". The node must wait for an object.
+ * in it". If the waiting code calls the object by another name than the object's own `words`, also
+ * appends this name, which wait_words_of() returns: "waits for it (dst.lock)". The node must wait
+ * for an object.
  */
 void wait_words_put_purpose(struct buffer *out, const struct wait_graph *g, size_t node);
 
