@@ -261,20 +261,22 @@ static int state_in_python(struct ps_thread *t)
 
 void ps_thread_await_end(void)
 {
-    bool runs = true, is_there = true;
+    int waited, asleep; /* asleep: for how many ms no thread has run */
+    bool runs, is_there = true;
     struct ps_thread *t;
-    int waited, state;
 
-    for (waited = 0; (runs && waited < RUNNING_WAIT_MS) || (is_there && waited < SLEEPING_WAIT_MS);
+    for (waited = asleep = 0; is_there && asleep < SLEEPING_WAIT_MS && waited < RUNNING_WAIT_MS;
          waited++) {
         if (waited > 0)
             poll(NULL, 0, 1);
         runs = is_there = false;
         for (t = atomic_load(&own_threads); t; t = t->before) {
-            state = state_in_python(t);
+            int state = state_in_python(t);
+
             runs = runs || state == STATE_RUNNING;
             is_there = is_there || state != 0;
         }
+        asleep = runs ? 0 : asleep + 1;
     }
 }
 

@@ -38,8 +38,8 @@ void ps_thread_leave_no_dummy(const struct ps_state *state);
 /* Call when Python has ended. Waits until the threads of requests that still were in Python have
  * noticed that. They notice when they next ask for the GIL, and then end; from Python 3.14 on, they
  * sleep forever. If Python was started again before that, they would use their thread states, which
- * were freed. Waits for 1 s at most; if all these threads sleep, in a call of C code for example,
- * for 50 ms. */
+ * were freed. Waits for 1 s at most, and no longer if all these threads have slept for 50 ms, in a
+ * call of C code for example. */
 void ps_thread_await_end(void);
 
 /* Call with the GIL. Deletes this thread's Python thread state, and removes the thread from
